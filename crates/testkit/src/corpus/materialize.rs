@@ -1,0 +1,132 @@
+//! From text to disk: contexts as directories, bases as OCI layouts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::entry::{make_directory, to_directory};
+use super::{Base, Case, ContextSource, CorpusError, Entry, at};
+
+/// Where a case lies on disk, ready to be built.
+#[derive(Clone, Debug)]
+pub struct MaterializedCase {
+    /// The build context.
+    pub context_dir: PathBuf,
+    /// The Dockerfile.
+    pub dockerfile: PathBuf,
+    /// The named contexts.
+    pub named_contexts: BTreeMap<String, NamedContext>,
+    /// The OCI layouts of every base in the corpus whose name occurs in the case, by the full
+    /// reference that FROM means, for example `docker.io/library/plain:latest`.
+    pub base_layouts: BTreeMap<String, PathBuf>,
+}
+
+/// A named context on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedContext {
+    /// A directory.
+    Directory(PathBuf),
+    /// `docker-image://` with this reference, a key of [`MaterializedCase::base_layouts`].
+    DockerImage(String),
+    /// `oci-layout://` with this directory; the image has the tag `latest`.
+    OciLayout(PathBuf),
+}
+
+pub(super) fn materialize(
+    bases: &BTreeMap<String, Base>,
+    case: &Case,
+    dir: &Path,
+) -> Result<MaterializedCase, CorpusError> {
+    let context_dir = dir.join("context");
+    write_directory(&case.request.context, &context_dir)?;
+    let dockerfile = write_dockerfile(case, dir, &context_dir)?;
+    let base_layouts = write_bases(bases, case, dir)?;
+    let mut named_contexts = BTreeMap::new();
+    for (number, (name, source)) in case.request.named_contexts.iter().enumerate() {
+        let place = dir.join(format!("named-{number}"));
+        let context = named_context(case, source, place, &base_layouts)?;
+        named_contexts.insert(name.clone(), context);
+    }
+    Ok(MaterializedCase { context_dir, dockerfile, named_contexts, base_layouts })
+}
+
+fn write_directory(entries: &[Entry], dir: &Path) -> Result<(), CorpusError> {
+    at(dir, make_directory(dir))?;
+    at(dir, to_directory(entries, dir))
+}
+
+fn write_dockerfile(case: &Case, dir: &Path, context: &Path) -> Result<PathBuf, CorpusError> {
+    let request = &case.request;
+    let place = if request.dockerfile_outside { dir.join("outside") } else { context.to_owned() };
+    let path = place.join(request.dockerfile.as_deref().unwrap_or("Dockerfile"));
+    if let Some(parent) = path.parent() {
+        at(parent, make_directory(parent))?;
+    }
+    at(&path, fs::write(&path, &case.dockerfile))?;
+    at(&path, fs::set_permissions(&path, Permissions::from_mode(0o644)))?;
+    Ok(path)
+}
+
+/// Writes the bases whose names occur anywhere in the Dockerfile or in `case.toml`: a few too many
+/// do no harm.
+fn write_bases(
+    bases: &BTreeMap<String, Base>,
+    case: &Case,
+    dir: &Path,
+) -> Result<BTreeMap<String, PathBuf>, CorpusError> {
+    let mut layouts = BTreeMap::new();
+    for name in mentioned(bases, case) {
+        let layout = dir.join("bases").join(&name);
+        at(&layout, bases[&name].write_layout(&layout))?;
+        layouts.insert(full_reference(&name), layout);
+    }
+    Ok(layouts)
+}
+
+fn mentioned(bases: &BTreeMap<String, Base>, case: &Case) -> BTreeSet<String> {
+    let dockerfile = String::from_utf8_lossy(&case.dockerfile);
+    let arguments = case.request.build_args.values();
+    let sources = case.request.named_contexts.values();
+    let sources = sources.filter_map(|source| match source {
+        ContextSource::DockerImage(base) | ContextSource::OciLayout(base) => Some(base),
+        ContextSource::Directory(_) => None,
+    });
+    let texts: Vec<&str> = arguments.chain(sources).map(String::as_str).collect();
+    let names = bases.keys().filter(|name| {
+        let name = name.as_str();
+        dockerfile.contains(name) || texts.iter().any(|text| text.contains(name))
+    });
+    names.cloned().collect()
+}
+
+fn named_context(
+    case: &Case,
+    source: &ContextSource,
+    place: PathBuf,
+    bases: &BTreeMap<String, PathBuf>,
+) -> Result<NamedContext, CorpusError> {
+    let unknown = |base: &String| CorpusError::UnknownBase {
+        case: case.name.clone(),
+        base: base.clone(),
+    };
+    match source {
+        ContextSource::Directory(entries) => {
+            write_directory(entries, &place)?;
+            Ok(NamedContext::Directory(place))
+        }
+        ContextSource::DockerImage(base) => {
+            let reference = full_reference(base);
+            let known = bases.contains_key(&reference);
+            known.then_some(NamedContext::DockerImage(reference)).ok_or_else(|| unknown(base))
+        }
+        ContextSource::OciLayout(base) => {
+            let layout = bases.get(&full_reference(base)).cloned();
+            layout.map(NamedContext::OciLayout).ok_or_else(|| unknown(base))
+        }
+    }
+}
+
+fn full_reference(name: &str) -> String {
+    format!("docker.io/library/{name}:latest")
+}
