@@ -1,1 +1,3 @@
-//! placeholder
+//! Test-only help: witnesses we did not write, fixture images, comparisons of images, a corpus of cases.
+
+pub mod tools;
