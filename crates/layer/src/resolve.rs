@@ -1,0 +1,118 @@
+//! Following symbolic links inside a tree, never out of it.
+
+use rootfs::TreePath;
+
+use crate::{Entry, EntryKind, SourceTree, TreeError};
+
+/// How many symbolic links one path may lead through; BuildKit and Go's `EvalSymlinks` stop there too.
+pub const MAX_LINKS: usize = 255;
+
+/// Where a path leads when part of it may not exist yet, as the destination of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The longest part that exists, links followed.
+    pub existing: TreePath,
+    /// What comes below it and does not exist; the root path when all exists.
+    pub missing: TreePath,
+}
+
+impl Resolved {
+    /// The whole path.
+    pub fn path(&self) -> Result<TreePath, TreeError> {
+        Ok(self.existing.join_path(&self.missing)?)
+    }
+}
+
+/// The path that `path` names, links on the way followed inside the tree and `..` stopping at its root. A link in the last
+/// component is followed when `follow_last` says so. An error when anything on the way, or the last component, is missing.
+pub fn resolve(tree: &dyn SourceTree, path: impl AsRef<[u8]>, follow_last: bool) -> Result<TreePath, TreeError> {
+    let resolved = resolve_existing(tree, path, follow_last)?;
+    if resolved.missing.is_root() {
+        return Ok(resolved.existing);
+    }
+    Err(TreeError::NotFound(resolved.path()?))
+}
+
+/// As [`resolve()`], but from the first missing component on, the rest is taken lexically. A dangling link leads to the path
+/// it names.
+pub fn resolve_existing(
+    tree: &dyn SourceTree,
+    path: impl AsRef<[u8]>,
+    follow_last: bool,
+) -> Result<Resolved, TreeError> {
+    let mut walk = Walk::new(tree, path.as_ref())?;
+    while let Some(name) = walk.pending.pop() {
+        walk.step(name, follow_last)?;
+    }
+    Ok(Resolved { existing: walk.existing, missing: walk.missing })
+}
+
+/// Components still to walk are kept in reverse, so that a link's target is pushed on top.
+struct Walk<'t> {
+    tree: &'t dyn SourceTree,
+    asked: TreePath,
+    pending: Vec<Vec<u8>>,
+    existing: TreePath,
+    missing: TreePath,
+    links: usize,
+}
+
+impl<'t> Walk<'t> {
+    fn new(tree: &'t dyn SourceTree, path: &[u8]) -> Result<Walk<'t>, TreeError> {
+        let mut walk = Walk {
+            tree,
+            asked: TreePath::clean(path)?,
+            pending: Vec::new(),
+            existing: TreePath::root(),
+            missing: TreePath::root(),
+            links: 0,
+        };
+        walk.push(path);
+        Ok(walk)
+    }
+
+    fn push(&mut self, path: &[u8]) {
+        let names = path.split(|b| *b == b'/').filter(|name| !name.is_empty() && *name != b".");
+        self.pending.extend(names.rev().map(<[u8]>::to_vec));
+    }
+
+    fn step(&mut self, name: Vec<u8>, follow_last: bool) -> Result<(), TreeError> {
+        if name == b".." {
+            self.up();
+            return Ok(());
+        }
+        if !self.missing.is_root() {
+            self.missing = self.missing.join(&name)?;
+            return Ok(());
+        }
+        let here = self.existing.join(&name)?;
+        match self.tree.entry(&here)? {
+            None => self.missing = TreePath::new(&name)?,
+            Some(Entry { kind: EntryKind::Symlink { target }, .. }) if follow_last || !self.pending.is_empty() => {
+                self.follow(&target)?;
+            }
+            Some(entry) if !entry.is_dir() && !self.pending.is_empty() => {
+                return Err(TreeError::NotADirectory(here));
+            }
+            Some(_) => self.existing = here,
+        }
+        Ok(())
+    }
+
+    fn up(&mut self) {
+        let place = if self.missing.is_root() { &mut self.existing } else { &mut self.missing };
+        *place = place.parent().unwrap_or_default();
+    }
+
+    fn follow(&mut self, target: &[u8]) -> Result<(), TreeError> {
+        self.links += 1;
+        if self.links > MAX_LINKS {
+            return Err(TreeError::TooManyLinks(self.asked.clone()));
+        }
+        if target.first() == Some(&b'/') {
+            self.existing = TreePath::root();
+        }
+        self.push(target);
+        Ok(())
+    }
+}

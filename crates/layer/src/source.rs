@@ -1,0 +1,94 @@
+//! Trees of files seen alike, wherever they lie: contexts, snapshots, merged layers.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use rootfs::{PathError, TreePath};
+
+use crate::Entry;
+
+/// One file's bytes, which can be read more than once.
+pub trait Content: Send + Sync {
+    /// Starts reading at the first byte.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
+/// Bytes held in memory.
+impl Content for Vec<u8> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(io::Cursor::new(self.clone())))
+    }
+}
+
+/// Bytes held in memory, shared.
+impl Content for Arc<[u8]> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(io::Cursor::new(Arc::clone(self))))
+    }
+}
+
+/// A tree of files. Nothing is followed: neither a link in the last component nor one on the way; [`crate::resolve()`] does that.
+pub trait SourceTree: Send + Sync {
+    /// The entry at a path, as `lstat` would see it; `None` when there is none. The root is always a directory.
+    fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError>;
+
+    /// The entries in a directory, sorted by the bytes of their names.
+    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError>;
+
+    /// The bytes of a regular file, or of the file that a hard link names.
+    fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError>;
+}
+
+/// Why a tree cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// Nothing is at the path.
+    #[error("{0}: not found")]
+    NotFound(TreePath),
+    /// Something other than a directory is there.
+    #[error("{0}: not a directory")]
+    NotADirectory(TreePath),
+    /// Something other than a regular file is there.
+    #[error("{0}: not a regular file")]
+    NotAFile(TreePath),
+    /// More symbolic links on the way than [`crate::MAX_LINKS`].
+    #[error("{0}: too many levels of symbolic links")]
+    TooManyLinks(TreePath),
+    /// Reading failed.
+    #[error("cannot {operation} {path}: {source}")]
+    Io {
+        /// A verb.
+        operation: &'static str,
+        /// Where, inside the tree.
+        path: TreePath,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file system below failed.
+    #[error(transparent)]
+    RootFs(#[from] rootfs::Error),
+    /// A link or a name leads to something that is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+impl TreeError {
+    /// Whether nothing is at the path, as opposed to a tree that cannot be read.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            TreeError::NotFound(_) | TreeError::NotADirectory(_) => true,
+            TreeError::RootFs(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            TreeError::TooManyLinks(_) => Some("look for symbolic links that point at each other".into()),
+            TreeError::RootFs(error) => error.hint(),
+            TreeError::Path(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
