@@ -1,1 +1,3 @@
-//! placeholder
+//! Dockerfiles as text and as values.
+
+pub mod ignore;
