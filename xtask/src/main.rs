@@ -1,1 +1,38 @@
-fn main() {}
+//! The repository's own commands: `cargo xtask dist|demo|test|deps`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program of this repository")]
+
+mod demo;
+mod deps;
+mod dist;
+mod elf;
+mod process;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  demo    build the static binary, and with it this repository's own image
+  test    format, lints, documentation and every test
+  dist    build the static binary and its CA certificates into dist/
+  deps    print the Debian packages that the tests want
+";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1);
+    let done = match command.as_deref() {
+        Some("demo") => demo::run(),
+        Some("test") => test::run(),
+        Some("dist") => dist::run(),
+        Some("deps") => deps::run(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
