@@ -1,3 +1,21 @@
-//! Dockerfiles as text and as values.
+//! Dockerfiles as text and as values: what BuildKit's Dockerfile frontend reads, read the same way.
+//!
+//! [`parse`] turns a [`Source`] into a [`Dockerfile`]: stages of instructions made of unexpanded words, each with its
+//! place. [`expand`] gives words their values, [`ignore`] reads `.dockerignore` files. Nothing here does any I/O.
 
+pub mod ast;
+mod duration;
+pub mod error;
+pub mod expand;
 pub mod ignore;
+pub mod limits;
+pub mod source;
+
+pub use ast::{
+    ArgDecl, Assignment, CommandLine, Device, Directives, Dockerfile, Flag, Healthcheck, Heredoc, Instruction, Keyword,
+    Kind, Mount, MountField, MountKind, Network, OnbuildTrigger, Probe, ResolvedMount, Run, Security, Sharing, Stage,
+    Transfer, Word,
+};
+pub use duration::GoDuration;
+pub use error::{Error, ErrorKind, Problem};
+pub use source::{Excerpt, Position, Source, Span, Spanned};
