@@ -1,1 +1,31 @@
-//! placeholder
+//! The local content store: an OCI image layout that skopeo and others can read, with what is ours beside it.
+//!
+//! ```text
+//! oci-layout  index.json  blobs/sha256/..     the layout (image-spec, image-layout.md)
+//! shipsmith/format                            our version number
+//! shipsmith/cache.db                          origins, diffIDs, records, stat cache (SQLite)
+//! shipsmith/indexes/sha256/..                 layers' header indexes, by diffID
+//! shipsmith/tars/sha256/..                    layers' uncompressed tars, by diffID
+//! shipsmith/ingest/..  shipsmith/leases/..    files being written; one locked file per process using the store
+//! ```
+//!
+//! Several processes may use one store; each may be killed at any moment. See [`blob`] for what survives, [`gc`] for what is
+//! removed, [`tags`] for names.
+
+mod blob;
+mod database;
+mod document;
+mod error;
+mod ingest;
+mod lock;
+mod place;
+mod records;
+mod stat;
+mod store;
+mod tags;
+
+pub use blob::{BlobWriter, RawBlobWriter};
+pub use error::Error;
+pub use place::default_dir;
+pub use stat::StatKey;
+pub use store::{DOCUMENT_LIMIT, Store};

@@ -1,0 +1,113 @@
+//! The cache database: SQLite, opened when first needed, shared by processes.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::Error;
+
+/// The version of [`SCHEMA`], kept in `user_version`.
+const VERSION: u32 = 1;
+/// How long to wait for another process's transaction.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `origin`: where a blob can be fetched. `diff_id`: what a stored layer is when decompressed. `record` and
+/// `record_blob`: results the engine wants to find again, and the blobs each needs. `stat`: contents of files that have
+/// not changed since. Times `used` and `taken` are nanoseconds since 1970.
+const SCHEMA: &str = "
+CREATE TABLE origin (digest TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (digest, repository)) WITHOUT ROWID;
+CREATE TABLE diff_id (digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (kind, key));
+CREATE TABLE record_blob (kind TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (kind, key, digest)) WITHOUT ROWID;
+CREATE TABLE stat (ino INTEGER NOT NULL, dev INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
+  mode INTEGER NOT NULL, taken INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (ino, dev)) WITHOUT ROWID;
+";
+
+/// A lazily opened connection, used by one thread at a time.
+#[derive(Debug)]
+pub(crate) struct Database {
+    path: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Database {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, connection: Mutex::new(None) }
+    }
+
+    /// Reads with `work`, in one consistent view.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Error> {
+        self.transaction(TransactionBehavior::Deferred, work)
+    }
+
+    /// Changes something with `work`: all of it or nothing.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Error> {
+        self.transaction(TransactionBehavior::Immediate, work)
+    }
+
+    fn transaction<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match &mut *slot {
+            Some(connection) => connection,
+            empty => empty.insert(self.connect()?),
+        };
+        let run = || {
+            let transaction = connection.transaction_with_behavior(behavior)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        run().map_err(|cause| self.error(cause))
+    }
+
+    fn connect(&self) -> Result<Connection, Error> {
+        let mut connection = Connection::open(&self.path).map_err(|cause| self.error(cause))?;
+        let version = self.prepare(&mut connection).map_err(|cause| self.error(cause))?;
+        if version > VERSION {
+            return Err(Error::NewerFormat { path: self.path.clone(), found: version, known: VERSION });
+        }
+        Ok(connection)
+    }
+
+    /// Sets the connection up, makes the tables if they are missing, and returns the schema's version.
+    fn prepare(&self, connection: &mut Connection) -> rusqlite::Result<u32> {
+        connection.busy_timeout(PATIENCE)?;
+        connection.pragma_update(None, "synchronous", "normal")?;
+        let version = user_version(connection)?;
+        if version > 0 {
+            return Ok(version);
+        }
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if user_version(&transaction)? == 0 {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()?;
+        user_version(connection)
+    }
+
+    fn error(&self, cause: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode::DiskFull;
+        match cause.sqlite_error_code() {
+            Some(DiskFull) => Error::Full { path: self.path.clone(), needed: 1 },
+            _ => Error::Database { path: self.path.clone(), cause },
+        }
+    }
+}
+
+fn user_version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Nanoseconds since 1970, as SQLite keeps integers.
+pub(crate) fn nanos(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,207 @@
+//! Tags and kept images: `index.json` of the layout.
+//!
+//! Each entry is an image. Its name stands in two annotations: `org.opencontainers.image.ref.name`, which skopeo and other
+//! readers of OCI layouts look for, and `io.containerd.image.name`, which says that it is a full reference. An entry without a name
+//! is an image that was built without a tag. An image whose last tag went to another one has no entry and is garbage.
+
+use std::fs;
+
+use oci::{Descriptor, Digest, Index, MediaType, Reference};
+
+use crate::document::Document;
+use crate::error::At;
+use crate::lock::FileLock;
+use crate::{Error, Store, document};
+
+/// The tag or name of an entry (image-spec, annotations.md).
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The full reference of an entry, as containerd and BuildKit write it.
+pub(crate) const IMAGE_NAME: &str = "io.containerd.image.name";
+
+impl Store {
+    /// Names images, all at once; each name is taken from the image that had it.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] when a manifest is not here, [`Error::NotATag`] for a reference by digest.
+    pub fn tag_all(&self, tags: &[(Reference, Descriptor)]) -> Result<(), Error> {
+        let tags =
+            tags.iter().map(|(reference, image)| Ok((tag_of(reference)?, image))).collect::<Result<Vec<_>, Error>>()?;
+        self.update(|entries| {
+            for (reference, image) in &tags {
+                self.need(image)?;
+                entries.retain(|entry| name_of(entry).as_ref() != Some(reference));
+                entries.retain(|entry| is_named(entry) || entry.digest != image.digest);
+                entries.push(named(image, reference));
+            }
+            Ok(())
+        })
+    }
+
+    /// Names an image.
+    ///
+    /// # Errors
+    /// As [`Store::tag_all`].
+    pub fn tag(&self, reference: &Reference, image: &Descriptor) -> Result<(), Error> {
+        self.tag_all(&[(reference.clone(), image.clone())])
+    }
+
+    /// Keeps an image that has no name, until it is pruned.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] when its manifest is not here.
+    pub fn keep(&self, image: &Descriptor) -> Result<(), Error> {
+        self.update(|entries| {
+            self.need(image)?;
+            if entries.iter().all(|entry| entry.digest != image.digest) {
+                entries.push(unnamed(image));
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes a name away; `false` when no image has it.
+    ///
+    /// # Errors
+    /// When `index.json` cannot be changed; [`Error::NotATag`] for a reference by digest.
+    pub fn untag(&self, reference: &Reference) -> Result<bool, Error> {
+        let reference = tag_of(reference)?;
+        self.update(|entries| {
+            let before = entries.len();
+            entries.retain(|entry| name_of(entry).as_ref() != Some(&reference));
+            Ok(entries.len() < before)
+        })
+    }
+
+    /// Takes all names of an image away and keeps it no longer; returns the names it had.
+    ///
+    /// # Errors
+    /// When `index.json` cannot be changed.
+    pub fn forget(&self, digest: &Digest) -> Result<Vec<Reference>, Error> {
+        self.update(|entries| {
+            let names = entries.iter().filter(|entry| entry.digest == *digest).filter_map(name_of).collect();
+            entries.retain(|entry| entry.digest != *digest);
+            Ok(names)
+        })
+    }
+
+    /// The image a reference names here: by digest if it has one, else by its tag (`latest` if it has none).
+    ///
+    /// # Errors
+    /// When `index.json` or the manifest cannot be read.
+    pub fn resolve(&self, reference: &Reference) -> Result<Option<Descriptor>, Error> {
+        let entries = self.entries()?;
+        match reference.digest() {
+            None => {
+                let wanted = reference.clone().or_latest();
+                Ok(entries.iter().find(|entry| name_of(entry).as_ref() == Some(&wanted)).map(unnamed))
+            }
+            Some(digest) => match entries.iter().find(|entry| entry.digest == *digest) {
+                Some(entry) => Ok(Some(unnamed(entry))),
+                None if self.contains(digest) => self.describe(digest).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// All names, sorted.
+    ///
+    /// # Errors
+    /// When `index.json` cannot be read.
+    pub fn tags(&self) -> Result<Vec<(Reference, Descriptor)>, Error> {
+        let entries = self.entries()?;
+        let mut tags: Vec<_> = entries.iter().filter_map(|entry| Some((name_of(entry)?, unnamed(entry)))).collect();
+        tags.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(tags)
+    }
+
+    /// The images kept without a name.
+    ///
+    /// # Errors
+    /// When `index.json` cannot be read.
+    pub fn dangling(&self) -> Result<Vec<Descriptor>, Error> {
+        Ok(self.entries()?.iter().filter(|entry| name_of(entry).is_none()).map(unnamed).collect())
+    }
+
+    /// A descriptor for a manifest or index that is here.
+    ///
+    /// # Errors
+    /// When it is absent or neither.
+    pub fn describe(&self, digest: &Digest) -> Result<Descriptor, Error> {
+        let bytes = self.read(digest)?;
+        let media_type = match document::image(digest, &bytes)? {
+            Document::Index(index) => index.media_type.unwrap_or(MediaType::OCI_INDEX),
+            Document::Manifest(manifest) => manifest.media_type.unwrap_or(MediaType::OCI_MANIFEST),
+        };
+        Ok(Descriptor::new(media_type, digest.clone(), bytes.len() as u64))
+    }
+
+    fn need(&self, image: &Descriptor) -> Result<(), Error> {
+        if self.contains(&image.digest) { Ok(()) } else { Err(Error::Absent(image.digest.clone())) }
+    }
+
+    /// The entries of `index.json`.
+    pub(crate) fn entries(&self) -> Result<Vec<Descriptor>, Error> {
+        Ok(self.layout_index()?.manifests)
+    }
+
+    fn layout_index(&self) -> Result<Index, Error> {
+        let path = self.place().index_json();
+        let bytes = fs::read(&path).at("read", &path)?;
+        serde_json::from_slice(&bytes).map_err(|error| Error::malformed(path.display().to_string(), error))
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut Vec<Descriptor>) -> Result<T, Error>) -> Result<T, Error> {
+        let lock = FileLock::exclusive(&self.place().index_lock())?;
+        self.update_locked(&lock, change)
+    }
+
+    /// Changes the entries under the index lock; what does not change is not written.
+    pub(crate) fn update_locked<T>(
+        &self,
+        _lock: &FileLock,
+        change: impl FnOnce(&mut Vec<Descriptor>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut index = self.layout_index()?;
+        let before = index.manifests.clone();
+        let result = change(&mut index.manifests)?;
+        if index.manifests != before {
+            let path = self.place().index_json();
+            let bytes = serde_json::to_vec(&index).map_err(|error| Error::malformed("index.json", error))?;
+            self.place().replace(&path, &bytes)?;
+        }
+        Ok(result)
+    }
+}
+
+/// The name to store: without a digest, with a tag.
+fn tag_of(reference: &Reference) -> Result<Reference, Error> {
+    let full = reference.clone().or_latest();
+    full.tag().and_then(|tag| full.with_tag(tag).ok()).ok_or_else(|| Error::NotATag(reference.clone()))
+}
+
+/// Whether someone, perhaps not we, gave the entry a name.
+fn is_named(entry: &Descriptor) -> bool {
+    entry.annotations.contains_key(REF_NAME) || entry.annotations.contains_key(IMAGE_NAME)
+}
+
+/// The name of an entry; other tools' short names count as Docker's short names.
+pub(crate) fn name_of(entry: &Descriptor) -> Option<Reference> {
+    let text = entry.annotations.get(IMAGE_NAME).or_else(|| entry.annotations.get(REF_NAME))?;
+    text.parse::<Reference>().ok().map(Reference::or_latest)
+}
+
+/// `image` as an entry with a name.
+fn named(image: &Descriptor, reference: &Reference) -> Descriptor {
+    let mut entry = image.clone();
+    entry.annotations.insert(REF_NAME.into(), reference.to_string());
+    entry.annotations.insert(IMAGE_NAME.into(), reference.to_string());
+    entry
+}
+
+/// An entry as an image without its name here.
+pub(crate) fn unnamed(entry: &Descriptor) -> Descriptor {
+    let mut image = entry.clone();
+    image.annotations.remove(REF_NAME);
+    image.annotations.remove(IMAGE_NAME);
+    image
+}
