@@ -114,10 +114,7 @@ pub fn read_images(layout: &Path) -> Result<BTreeMap<String, CanonicalImage>, Ca
 ///
 /// # Errors
 /// As [`read_images`], and when the layout has no such blob.
-pub fn read_images_at(
-    layout: &Path,
-    digest: &str,
-) -> Result<BTreeMap<String, CanonicalImage>, CanonicalError> {
+pub fn read_images_at(layout: &Path, digest: &str) -> Result<BTreeMap<String, CanonicalImage>, CanonicalError> {
     layout::Layout::open(layout)?.images(Some(digest))
 }
 
@@ -126,9 +123,7 @@ pub fn read_images_at(
 /// # Errors
 /// As [`read_images`], and when the layout has no image for that platform.
 pub fn read_image(layout: &Path, platform: &str) -> Result<CanonicalImage, CanonicalError> {
-    read_images(layout)?
-        .remove(platform)
-        .ok_or_else(|| CanonicalError::NoPlatform(platform.to_owned()))
+    read_images(layout)?.remove(platform).ok_or_else(|| CanonicalError::NoPlatform(platform.to_owned()))
 }
 
 /// Why a layout has no canonical form.
@@ -136,40 +131,23 @@ pub fn read_image(layout: &Path, platform: &str) -> Result<CanonicalImage, Canon
 #[allow(missing_docs)]
 pub enum CanonicalError {
     #[error("cannot read {}: {source}", path.display())]
-    Io {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
     #[error("the layout has no blob {0}")]
     MissingBlob(String),
     #[error("{what} is named {expected} but hashes to {actual}")]
-    WrongDigest {
-        what: &'static str,
-        expected: String,
-        actual: String,
-    },
+    WrongDigest { what: &'static str, expected: String, actual: String },
     #[error("{what} is not valid: {source}")]
-    Json {
-        what: String,
-        source: serde_json::Error,
-    },
+    Json { what: String, source: serde_json::Error },
     #[error("the layout has two different images for {0}")]
     Ambiguous(String),
     #[error("the layout has no image for {0}")]
     NoPlatform(String),
     #[error("layer {layer} cannot be read: {source}")]
-    Layer {
-        layer: usize,
-        source: std::io::Error,
-    },
+    Layer { layer: usize, source: std::io::Error },
     #[error("layer {layer}: {problem}")]
     Tree { layer: usize, problem: String },
     #[error("the image has {layers} layers, {diff_ids} diff ids and {history} history entries with a layer")]
-    Counts {
-        layers: usize,
-        diff_ids: usize,
-        history: usize,
-    },
+    Counts { layers: usize, diff_ids: usize, history: usize },
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]

@@ -5,7 +5,7 @@
 //! base images to disk, and loads the expectations. Running a builder is the caller's business:
 //!
 //! ```no_run
-//! use testkit::corpus::{self, Expectation};
+//! use shipsmith_testkit::corpus::{self, Expectation};
 //!
 //! let corpus = corpus::Corpus::open(&corpus::root())?;
 //! for case in corpus.cases()? {
@@ -109,20 +109,11 @@ impl Corpus {
 #[allow(missing_docs)]
 pub enum CorpusError {
     #[error("cannot access {}: {source}", path.display())]
-    Io {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
     #[error("{} is not valid: {source}", path.display())]
-    Toml {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
+    Toml { path: PathBuf, source: Box<toml::de::Error> },
     #[error("{} is not valid: {source}", path.display())]
-    Json {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
+    Json { path: PathBuf, source: serde_json::Error },
     #[error("{} has neither expected.json nor expected-error.txt", .0.display())]
     NoExpectation(PathBuf),
     #[error("{} does not begin with `Dockerfile:LINE` or `Dockerfile`", .0.display())]
@@ -133,17 +124,12 @@ pub enum CorpusError {
 
 /// Attaches the path to an I/O error.
 fn at<T>(path: &Path, result: std::io::Result<T>) -> Result<T, CorpusError> {
-    result.map_err(|source| CorpusError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    result.map_err(|source| CorpusError::Io { path: path.to_owned(), source })
 }
 
 fn list(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     let entries = at(dir, fs::read_dir(dir))?;
-    let mut paths = entries
-        .map(|entry| at(dir, entry).map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut paths = entries.map(|entry| at(dir, entry).map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     paths.sort();
     Ok(paths)
 }
@@ -155,8 +141,5 @@ fn file_name(path: &Path) -> String {
 
 fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CorpusError> {
     let text = at(path, fs::read_to_string(path))?;
-    toml::from_str(&text).map_err(|source| CorpusError::Toml {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })
+    toml::from_str(&text).map_err(|source| CorpusError::Toml { path: path.to_owned(), source: Box::new(source) })
 }

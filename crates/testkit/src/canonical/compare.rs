@@ -104,10 +104,7 @@ fn push<T: fmt::Display + PartialEq>(
     }
 }
 
-fn union<'a, V>(
-    left: &'a BTreeMap<String, V>,
-    right: &'a BTreeMap<String, V>,
-) -> BTreeSet<&'a String> {
+fn union<'a, V>(left: &'a BTreeMap<String, V>, right: &'a BTreeMap<String, V>) -> BTreeSet<&'a String> {
     left.keys().chain(right.keys()).collect()
 }
 

@@ -89,36 +89,23 @@ impl Layout {
         if path.is_dir() {
             return Ok(Self::Directory(path.to_owned()));
         }
-        let failed = |source| CanonicalError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| CanonicalError::Io { path: path.to_owned(), source };
         let file = fs::File::open(path).map_err(failed)?;
         Ok(Self::Archive(read_archive(file).map_err(failed)?))
     }
 
     /// Every image below `root`, or below `index.json` when there is no root.
-    pub(super) fn images(
-        &self,
-        root: Option<&str>,
-    ) -> Result<BTreeMap<String, CanonicalImage>, CanonicalError> {
+    pub(super) fn images(&self, root: Option<&str>) -> Result<BTreeMap<String, CanonicalImage>, CanonicalError> {
         let mut found = BTreeMap::new();
         match root {
             Some(digest) => self.collect(digest, &mut found)?,
             None => self.collect_index(&self.file("index.json")?, &mut found)?,
         }
-        found
-            .into_iter()
-            .map(|(platform, digest)| Ok((platform, self.image(&digest)?)))
-            .collect()
+        found.into_iter().map(|(platform, digest)| Ok((platform, self.image(&digest)?))).collect()
     }
 
     /// Adds the manifests at or below `digest` to `found` (platform to manifest digest).
-    fn collect(
-        &self,
-        digest: &str,
-        found: &mut BTreeMap<String, String>,
-    ) -> Result<(), CanonicalError> {
+    fn collect(&self, digest: &str, found: &mut BTreeMap<String, String>) -> Result<(), CanonicalError> {
         let bytes = self.blob(digest)?;
         let value: Value = parse(&bytes, digest)?;
         if value.get("manifests").is_some() {
@@ -133,11 +120,7 @@ impl Layout {
         }
     }
 
-    fn collect_index(
-        &self,
-        bytes: &[u8],
-        found: &mut BTreeMap<String, String>,
-    ) -> Result<(), CanonicalError> {
+    fn collect_index(&self, bytes: &[u8], found: &mut BTreeMap<String, String>) -> Result<(), CanonicalError> {
         let index: Index = parse(bytes, "the index")?;
         index
             .manifests
@@ -154,12 +137,8 @@ impl Layout {
         check_counts(manifest.layers.len(), diff_ids.len(), &history)?;
         let mut tree = Tree::default();
         for (number, (layer, diff_id)) in manifest.layers.iter().zip(&diff_ids).enumerate() {
-            let unpacked = decompress(self.blob(&layer.digest)?).map_err(|source| {
-                CanonicalError::Layer {
-                    layer: number,
-                    source,
-                }
-            })?;
+            let unpacked = decompress(self.blob(&layer.digest)?)
+                .map_err(|source| CanonicalError::Layer { layer: number, source })?;
             verify("a layer's content", diff_id, &unpacked)?;
             tree.apply(number, &unpacked)?;
         }
@@ -191,10 +170,9 @@ impl Layout {
                 let path = root.join(name);
                 fs::read(&path).map_err(|source| CanonicalError::Io { path, source })
             }
-            Self::Archive(files) => files
-                .get(name)
-                .cloned()
-                .ok_or_else(|| CanonicalError::MissingBlob(name.to_owned())),
+            Self::Archive(files) => {
+                files.get(name).cloned().ok_or_else(|| CanonicalError::MissingBlob(name.to_owned()))
+            }
         }
     }
 }
@@ -214,10 +192,7 @@ impl ImageConfig {
         let runtime = runtime.filter(|(key, _)| RUNTIME_FIELDS.contains(&key.as_str()));
         let image = self.rest.iter();
         let image = image.filter(|(key, _)| IMAGE_FIELDS.contains(&key.as_str()));
-        runtime
-            .chain(image)
-            .filter_map(|(key, value)| Some((key.clone(), meaningful(value)?)))
-            .collect()
+        runtime.chain(image).filter_map(|(key, value)| Some((key.clone(), meaningful(value)?))).collect()
     }
 
     fn history(&self) -> Vec<HistoryEntry> {
@@ -251,28 +226,17 @@ fn meaningful(value: &Value) -> Option<Value> {
     (!empty).then_some(value)
 }
 
-fn check_counts(
-    layers: usize,
-    diff_ids: usize,
-    history: &[HistoryEntry],
-) -> Result<(), CanonicalError> {
+fn check_counts(layers: usize, diff_ids: usize, history: &[HistoryEntry]) -> Result<(), CanonicalError> {
     let with_layer = history.iter().filter(|entry| !entry.empty_layer).count();
     let history_agrees = history.is_empty() || with_layer == layers;
     if layers == diff_ids && history_agrees {
         return Ok(());
     }
-    Err(CanonicalError::Counts {
-        layers,
-        diff_ids,
-        history: with_layer,
-    })
+    Err(CanonicalError::Counts { layers, diff_ids, history: with_layer })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, CanonicalError> {
-    serde_json::from_slice(bytes).map_err(|source| CanonicalError::Json {
-        what: what.to_owned(),
-        source,
-    })
+    serde_json::from_slice(bytes).map_err(|source| CanonicalError::Json { what: what.to_owned(), source })
 }
 
 fn verify(what: &'static str, expected: &str, bytes: &[u8]) -> Result<(), CanonicalError> {
@@ -280,11 +244,7 @@ fn verify(what: &'static str, expected: &str, bytes: &[u8]) -> Result<(), Canoni
     if actual == expected {
         return Ok(());
     }
-    Err(CanonicalError::WrongDigest {
-        what,
-        expected: expected.to_owned(),
-        actual,
-    })
+    Err(CanonicalError::WrongDigest { what, expected: expected.to_owned(), actual })
 }
 
 /// The SHA-256 of `bytes` in hexadecimal.

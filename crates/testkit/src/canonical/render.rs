@@ -10,10 +10,8 @@ use super::CanonicalImage;
 /// Writes images, by platform, as JSON with one line for each field, history entry and file.
 #[must_use]
 pub fn images_to_json(images: &BTreeMap<String, CanonicalImage>) -> String {
-    let images: Vec<String> = images
-        .iter()
-        .map(|(platform, image)| format!("{}: {}", json(platform), image_to_json(image)))
-        .collect();
+    let images: Vec<String> =
+        images.iter().map(|(platform, image)| format!("{}: {}", json(platform), image_to_json(image))).collect();
     format!("{{{}}}\n", images.join(", "))
 }
 

@@ -37,8 +37,7 @@ impl Tree {
             if matches!(entry.header().entry_type(), EntryType::XGlobalHeader) {
                 continue;
             }
-            self.apply_entry(&mut entry, &mut written)
-                .map_err(|problem| CanonicalError::Tree { layer, problem })?;
+            self.apply_entry(&mut entry, &mut written).map_err(|problem| CanonicalError::Tree { layer, problem })?;
         }
         Ok(())
     }
@@ -59,11 +58,7 @@ impl Tree {
         names.map(|(name, inode)| with_links(name, inode)).collect()
     }
 
-    fn apply_entry(
-        &mut self,
-        entry: &mut Entry<'_, impl Read>,
-        written: &mut BTreeSet<String>,
-    ) -> Result<(), String> {
+    fn apply_entry(&mut self, entry: &mut Entry<'_, impl Read>, written: &mut BTreeSet<String>) -> Result<(), String> {
         let path = absolute(&entry.path_bytes())?;
         match change(entry, &path)? {
             Change::Whiteout(hidden) => self.remove(&hidden, true, written),

@@ -53,7 +53,10 @@ pub struct BaseLayer {
 
 impl Base {
     /// Writes the base as an OCI layout; `index.json` names the image, or the index of several, once.
-    pub(super) fn write_layout(&self, dir: &Path) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When `dir` cannot be written, a name is longer than 100 bytes, or the configuration is not JSON.
+    pub fn write_layout(&self, dir: &Path) -> io::Result<()> {
         fs::create_dir_all(dir.join("blobs/sha256"))?;
         fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
         let images = self.image.iter();
@@ -88,9 +91,8 @@ impl BaseImage {
     fn configuration(&self, layers: &[Value]) -> io::Result<Value> {
         let diff_ids: Vec<&Value> = layers.iter().map(|layer| &layer["digest"]).collect();
         let history = self.layer.iter();
-        let history: Vec<Value> = history
-            .map(|layer| json!({"created": CREATED, "created_by": layer.created_by}))
-            .collect();
+        let history: Vec<Value> =
+            history.map(|layer| json!({"created": CREATED, "created_by": layer.created_by})).collect();
         let mut configuration = json!({
             "created": CREATED,
             "rootfs": {"type": "layers", "diff_ids": diff_ids},

@@ -106,10 +106,7 @@ fn named_context(
     place: PathBuf,
     bases: &BTreeMap<String, PathBuf>,
 ) -> Result<NamedContext, CorpusError> {
-    let unknown = |base: &String| CorpusError::UnknownBase {
-        case: case.name.clone(),
-        base: base.clone(),
-    };
+    let unknown = |base: &String| CorpusError::UnknownBase { case: case.name.clone(), base: base.clone() };
     match source {
         ContextSource::Directory(entries) => {
             write_directory(entries, &place)?;

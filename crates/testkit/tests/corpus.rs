@@ -1,0 +1,82 @@
+//! The corpus is complete: every case loads, materializes and expects something.
+
+use std::error::Error;
+use std::os::unix::fs::PermissionsExt;
+
+use shipsmith_testkit::canonical::read_images;
+use shipsmith_testkit::corpus::{Case, Corpus, Expectation, ExpectedError, root};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+#[test]
+fn every_case_loads_and_expects_something() -> Outcome {
+    let cases = Corpus::open(&root())?.cases()?;
+    assert!(cases.len() >= 250, "only {} cases", cases.len());
+    for case in cases {
+        match &case.expectation {
+            Expectation::Images(images) => assert_eq!(images.len(), case.platforms().len(), "{}", case.name),
+            Expectation::Error(error) => assert!(!error.message.is_empty(), "{}", case.name),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_case_materializes() -> Outcome {
+    let corpus = Corpus::open(&root())?;
+    for case in corpus.cases()? {
+        let dir = tempfile::tempdir()?;
+        let ready = corpus.materialize(&case, dir.path())?;
+        assert_eq!(std::fs::read(&ready.dockerfile)?, case.dockerfile, "{}", case.name);
+        assert!(ready.context_dir.is_dir(), "{}", case.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_base_is_a_valid_layout_with_the_same_bytes_each_time() -> Outcome {
+    for (name, base) in Corpus::open(&root())?.bases() {
+        let (one, two) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        base.write_layout(one.path())?;
+        base.write_layout(two.path())?;
+        assert_eq!(read_images(one.path())?.len(), base.image.len(), "{name}");
+        let index = |dir: &tempfile::TempDir| std::fs::read(dir.path().join("index.json"));
+        assert_eq!(index(&one)?, index(&two)?, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn contexts_have_the_modes_links_and_archives_that_are_listed() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    std::fs::create_dir_all(dir.path().join("area/case"))?;
+    let case = dir.path().join("area/case");
+    std::fs::write(case.join("Dockerfile"), "FROM scratch\n")?;
+    let toml = r#"
+        context = [
+          { path = "a/b", mode = 0o4711, content = "x" },
+          { path = "a/c", type = "hardlink", link = "a/b" },
+          { path = "l", type = "symlink", link = "../x" },
+          { path = "t", type = "tar-zstd", entries = [{ path = "in", content = "x" }] },
+        ]"#;
+    std::fs::write(case.join("case.toml"), toml)?;
+    let ready = Corpus::open(&root())?.materialize(&Case::load_request(&case)?, &dir.path().join("out"))?;
+    let context = ready.context_dir;
+    assert_eq!(std::fs::metadata(context.join("a/c"))?.permissions().mode() & 0o7777, 0o4711);
+    assert_eq!(std::fs::read_link(context.join("l"))?.to_str(), Some("../x"));
+    let archive = zstd::decode_all(std::fs::File::open(context.join("t"))?)?;
+    let mut archive = tar::Archive::new(archive.as_slice());
+    let names = archive.entries()?.map(|entry| Ok(entry?.path()?.into_owned()));
+    let names = names.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    assert_eq!(names, [std::path::Path::new("in")]);
+    Ok(())
+}
+
+#[test]
+fn an_error_names_its_line_or_none() {
+    let parsed = ExpectedError::parse("Dockerfile:3\nno such file\n");
+    assert_eq!(parsed, Some(ExpectedError { line: Some(3), message: "no such file".to_owned() }));
+    let parsed = ExpectedError::parse("Dockerfile\nno such file\nhere\n");
+    assert_eq!(parsed, Some(ExpectedError { line: None, message: "no such file\nhere".to_owned() }));
+    assert_eq!(ExpectedError::parse("elsewhere\nx"), None);
+}
