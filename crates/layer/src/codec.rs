@@ -1,0 +1,50 @@
+//! One chunk in, one gzip member or zstd frame out. No state passes from chunk to chunk.
+
+use crate::{Compression, Error};
+
+/// Chunks of compressed layers: large enough that cutting costs under a percent of size, small enough to keep many in flight.
+pub(crate) const CHUNK: usize = 1 << 20;
+
+/// Compresses whole chunks; each thread has its own.
+pub(crate) enum Codec {
+    Gzip(libdeflater::Compressor),
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Codec {
+    /// `None` when nothing is to be compressed.
+    pub(crate) fn new(compression: Compression) -> Result<Option<Codec>, Error> {
+        Ok(match compression {
+            Compression::None => None,
+            Compression::Gzip { level } => Some(Codec::Gzip(gzip(level)?)),
+            Compression::Zstd { level } => Some(Codec::Zstd(zstd(level)?)),
+        })
+    }
+
+    /// The compressed chunk. The gzip header says neither time nor system (mtime 0, OS 255).
+    pub(crate) fn compress(&mut self, chunk: &[u8]) -> Result<Vec<u8>, Error> {
+        match self {
+            Codec::Gzip(codec) => {
+                let mut out = vec![0; codec.gzip_compress_bound(chunk.len())];
+                let len = codec.gzip_compress(chunk, &mut out).map_err(|e| Error::Compress(e.to_string()))?;
+                out.truncate(len);
+                Ok(out)
+            }
+            Codec::Zstd(codec) => codec.compress(chunk).map_err(|e| Error::Compress(e.to_string())),
+        }
+    }
+}
+
+fn gzip(level: u32) -> Result<libdeflater::Compressor, Error> {
+    let refused = || Error::Compress(format!("gzip has levels 1 to 12, not {level}"));
+    let number = i32::try_from(level).ok().filter(|level| (1..=12).contains(level)).ok_or_else(refused)?;
+    let level = libdeflater::CompressionLvl::new(number).map_err(|_| refused())?;
+    Ok(libdeflater::Compressor::new(level))
+}
+
+fn zstd(level: i32) -> Result<zstd::bulk::Compressor<'static>, Error> {
+    if !(1..=22).contains(&level) {
+        return Err(Error::Compress(format!("zstd has levels 1 to 22, not {level}")));
+    }
+    zstd::bulk::Compressor::new(level).map_err(|e| Error::Compress(e.to_string()))
+}

@@ -1,0 +1,223 @@
+//! Hash, compress, hash, write: the way of a chunk from the tar to the sink.
+//!
+//! A layer of one chunk goes this way on the caller's thread. From the second chunk on, the caller only frames and hashes
+//! the tar; chunks are compressed side by side, and one thread takes the results in order, hashes them and writes them.
+//! Every channel is bounded, so memory is bounded by the number of threads.
+
+use std::io::Write;
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use oci::{Digest, Hasher};
+
+use crate::chunk::{Chunk, ChunkSink};
+use crate::codec::Codec;
+use crate::{Compression, Error};
+
+/// What a finished pipeline knows.
+pub(crate) struct Finished<W> {
+    /// Of the tar; `None` when the blob is the tar.
+    pub(crate) diff: Option<Digest>,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) sink: W,
+}
+
+/// Hashes and counts what it writes.
+struct Tail<W> {
+    hasher: Hasher,
+    size: u64,
+    sink: W,
+}
+
+impl<W: Write> Tail<W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        self.sink.write_all(bytes).map_err(Error::Write)
+    }
+}
+
+/// A chunk on its way to the tail: as it is, or as the compressor that has it will send it.
+enum Ticket {
+    Plain(Chunk),
+    Compressing(Receiver<Result<Vec<u8>, Error>>),
+}
+
+struct Job {
+    chunk: Chunk,
+    reply: Sender<Result<Vec<u8>, Error>>,
+}
+
+pub(crate) struct Pipeline<W> {
+    compression: Compression,
+    chunk_size: usize,
+    threads: usize,
+    diff: Option<Hasher>,
+    stage: Stage<W>,
+}
+
+/// Where the tail is.
+enum Stage<W> {
+    /// Here, as long as there is at most one chunk, which waits.
+    Alone { tail: Tail<W>, waiting: Option<Chunk> },
+    /// On a thread of its own.
+    Threads(Threads<W>),
+    /// Nowhere any more: a thread failed and its error was reported.
+    Failed,
+}
+
+struct Threads<W> {
+    tickets: Sender<Ticket>,
+    jobs: Option<Sender<Job>>,
+    /// Emptied chunks to fill again.
+    spare: Receiver<Chunk>,
+    compressors: Vec<JoinHandle<()>>,
+    tail: JoinHandle<Result<Tail<W>, Error>>,
+}
+
+impl<W: Write + Send + 'static> Pipeline<W> {
+    /// A way to `sink` with at most `threads` compressors.
+    pub(crate) fn new(
+        sink: W,
+        compression: Compression,
+        threads: usize,
+        chunk_size: usize,
+    ) -> Result<Pipeline<W>, Error> {
+        // A wrong level is the caller's error now, not a thread's later.
+        let compresses = Codec::new(compression)?.is_some();
+        Ok(Pipeline {
+            compression,
+            chunk_size,
+            threads: threads.max(1),
+            diff: compresses.then(Hasher::new),
+            stage: Stage::Alone { tail: Tail { hasher: Hasher::new(), size: 0, sink }, waiting: None },
+        })
+    }
+
+    /// Waits for every chunk to be written.
+    pub(crate) fn finish(mut self) -> Result<Finished<W>, Error> {
+        let tail = match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Alone { tail, waiting } => finish_alone(self.compression, tail, waiting)?,
+            Stage::Threads(threads) => threads.join()?,
+            Stage::Failed => return Err(gone()),
+        };
+        let Tail { hasher, size, mut sink } = tail;
+        sink.flush().map_err(Error::Write)?;
+        Ok(Finished { diff: self.diff.map(Hasher::finish), digest: hasher.finish(), size, sink })
+    }
+
+    fn send(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
+        let Stage::Threads(threads) = &self.stage else { return Err(gone()) };
+        if threads.send(chunk).is_ok() {
+            return Ok(threads.spare.try_recv().unwrap_or_else(|_| Chunk::new(self.chunk_size)));
+        }
+        match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Threads(threads) => Err(threads.join().err().unwrap_or_else(gone)),
+            _ => Err(gone()),
+        }
+    }
+}
+
+impl<W: Write + Send + 'static> ChunkSink for Pipeline<W> {
+    fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
+        if let Some(hasher) = &mut self.diff {
+            hasher.update(&chunk);
+        }
+        let (tail, first) = match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Alone { tail, waiting: None } => {
+                self.stage = Stage::Alone { tail, waiting: Some(chunk) };
+                return Ok(Chunk::new(self.chunk_size));
+            }
+            Stage::Alone { tail, waiting: Some(first) } => (tail, first),
+            running => {
+                self.stage = running;
+                return self.send(chunk);
+            }
+        };
+        self.stage = Stage::Threads(Threads::start(self.compression, self.threads, tail)?);
+        self.send(first)?;
+        self.send(chunk)
+    }
+}
+
+fn finish_alone<W: Write>(
+    compression: Compression,
+    mut tail: Tail<W>,
+    waiting: Option<Chunk>,
+) -> Result<Tail<W>, Error> {
+    if let Some(chunk) = waiting {
+        match Codec::new(compression)? {
+            Some(mut codec) => tail.write(&codec.compress(&chunk)?)?,
+            None => tail.write(&chunk)?,
+        }
+    }
+    Ok(tail)
+}
+
+impl<W: Write + Send + 'static> Threads<W> {
+    fn start(compression: Compression, threads: usize, tail: Tail<W>) -> Result<Threads<W>, Error> {
+        let (tickets, due) = bounded(threads + 2);
+        let (spare_sender, spare) = bounded(threads + 2);
+        let (jobs, todo) = bounded::<Job>(threads);
+        let mut compressors = Vec::new();
+        while compressors.len() < threads {
+            let Some(codec) = Codec::new(compression)? else { break };
+            let (todo, spare) = (todo.clone(), spare_sender.clone());
+            compressors.push(spawn("compress", move || compress_all(codec, &todo, &spare))?);
+        }
+        let jobs = (!compressors.is_empty()).then_some(jobs);
+        let tail = spawn("layer", move || write_all(tail, &due, &spare_sender))?;
+        Ok(Threads { tickets, jobs, spare, compressors, tail })
+    }
+
+    /// An error when the tail is gone: it failed.
+    fn send(&self, chunk: Chunk) -> Result<(), Error> {
+        let Some(jobs) = &self.jobs else {
+            return self.tickets.send(Ticket::Plain(chunk)).map_err(|_| gone());
+        };
+        let (reply, result) = bounded(1);
+        self.tickets.send(Ticket::Compressing(result)).map_err(|_| gone())?;
+        jobs.send(Job { chunk, reply }).map_err(|_| gone())
+    }
+
+    fn join(self) -> Result<Tail<W>, Error> {
+        drop((self.tickets, self.jobs));
+        let tail = self.tail.join().map_err(|_| gone())?;
+        for compressor in self.compressors {
+            compressor.join().map_err(|_| gone())?;
+        }
+        tail
+    }
+}
+
+fn compress_all(mut codec: Codec, todo: &Receiver<Job>, spare: &Sender<Chunk>) {
+    for Job { chunk, reply } in todo {
+        // Nobody waits for the reply when the tail failed; the caller learns why from the tail.
+        let _ = reply.send(codec.compress(&chunk));
+        let _ = spare.try_send(chunk.emptied());
+    }
+}
+
+fn write_all<W: Write>(mut tail: Tail<W>, due: &Receiver<Ticket>, spare: &Sender<Chunk>) -> Result<Tail<W>, Error> {
+    for ticket in due {
+        match ticket {
+            Ticket::Plain(chunk) => {
+                tail.write(&chunk)?;
+                // A spare that does not fit is freed.
+                let _ = spare.try_send(chunk.emptied());
+            }
+            Ticket::Compressing(result) => tail.write(&result.recv().map_err(|_| gone())??)?,
+        }
+    }
+    Ok(tail)
+}
+
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Error> {
+    thread::Builder::new().name(name.into()).spawn(work).map_err(Error::Write)
+}
+
+/// Only seen when a thread panicked: otherwise its own error is reported.
+fn gone() -> Error {
+    Error::Write(std::io::Error::other("a thread of the layer's pipeline ended early"))
+}

@@ -1,0 +1,92 @@
+//! Entries and their bytes as one stream of tar, in the buffers of whoever takes it.
+
+use std::io::{self, Read};
+
+use rootfs::TreePath;
+
+use super::{header, padding};
+use crate::chunk::{ChunkSink, Chunker};
+use crate::{Content, Entry, Error};
+
+/// Sees the content bytes of one member as they pass.
+pub(crate) type Witness<'w> = Option<&'w mut Vec<u8>>;
+
+/// Frames entries as tar. File bytes are read straight into the chunk that is being filled.
+pub(crate) struct Framer<S: ChunkSink> {
+    chunks: Chunker<S>,
+    header: Vec<u8>,
+}
+
+impl<S: ChunkSink> Framer<S> {
+    pub(crate) fn new(chunks: Chunker<S>) -> Framer<S> {
+        Framer { chunks, header: Vec::new() }
+    }
+
+    /// Appends one entry; gives the offset of its content in the tar.
+    pub(crate) fn append(
+        &mut self,
+        entry: &Entry,
+        content: Option<&dyn Content>,
+        witness: Witness<'_>,
+    ) -> Result<u64, Error> {
+        self.header.clear();
+        header::encode(entry, &mut self.header)?;
+        self.chunks.write(&self.header)?;
+        let offset = self.chunks.offset();
+        let size = entry.size();
+        if size > 0 {
+            let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
+            let mut reader = content.open().map_err(|source| read_error(&entry.path, source))?;
+            self.copy(&entry.path, &mut *reader, size, witness)?;
+            self.chunks.write(&[0; super::BLOCK][..padding(size)])?;
+        }
+        Ok(offset)
+    }
+
+    fn copy(
+        &mut self,
+        path: &TreePath,
+        reader: &mut dyn Read,
+        size: u64,
+        mut witness: Witness<'_>,
+    ) -> Result<(), Error> {
+        let mut left = size;
+        while left > 0 {
+            let space = self.chunks.space()?;
+            let wanted = space.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let got = read_some(reader, &mut space[..wanted]).map_err(|source| read_error(path, source))?;
+            if got == 0 {
+                return Err(Error::Changed { path: path.clone(), expected: size, found: Some(size - left) });
+            }
+            if let Some(seen) = &mut witness {
+                seen.extend_from_slice(&space[..got]);
+            }
+            self.chunks.advance(got);
+            left -= got as u64;
+        }
+        match read_some(reader, &mut [0]) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(Error::Changed { path: path.clone(), expected: size, found: None }),
+            Err(source) => Err(read_error(path, source)),
+        }
+    }
+
+    /// Writes the two blocks that end a tar; gives its whole length.
+    pub(crate) fn finish(mut self) -> Result<(u64, S), Error> {
+        self.chunks.write(&[0; 2 * super::BLOCK])?;
+        self.chunks.finish()
+    }
+}
+
+fn read_error(path: &TreePath, source: io::Error) -> Error {
+    Error::Read { path: path.clone(), source }
+}
+
+fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! A tar for its own sake: exports and archives, where nothing is hashed or compressed.
+
+use std::io::Write;
+
+use super::Framer;
+use crate::chunk::{Chunk, ChunkSink, Chunker};
+use crate::{Content, Entry, Error};
+
+/// Half a megabyte: fewer system calls than files have pages, and little memory.
+const BUFFER: usize = 512 << 10;
+
+/// Writes entries as a tar: ustar where it fits, PAX elsewhere, no user names, nothing that the entries do not say.
+pub struct Writer<W: Write>(Framer<Direct<W>>);
+
+impl<W: Write> Writer<W> {
+    /// A tar on `sink`, which is written in large pieces.
+    pub fn new(sink: W) -> Writer<W> {
+        Writer(Framer::new(Chunker::new(BUFFER, Direct(sink))))
+    }
+
+    /// Appends an entry, with its bytes when it is a regular file that has any.
+    pub fn append(&mut self, entry: &Entry, content: Option<&dyn Content>) -> Result<(), Error> {
+        self.0.append(entry, content, None).map(drop)
+    }
+
+    /// Ends the tar and gives the sink back.
+    pub fn finish(self) -> Result<W, Error> {
+        let (_, Direct(mut sink)) = self.0.finish()?;
+        sink.flush().map_err(Error::Write)?;
+        Ok(sink)
+    }
+}
+
+struct Direct<W>(W);
+
+impl<W: Write> ChunkSink for Direct<W> {
+    fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
+        self.0.write_all(&chunk).map_err(Error::Write)?;
+        Ok(chunk.emptied())
+    }
+}

@@ -1,0 +1,101 @@
+//! Writing a layer: files in, a blob and all that is known of it out, in one pass.
+
+use std::io::Write;
+
+use oci::{DiffId, Digest};
+
+use crate::chunk::Chunker;
+use crate::codec::CHUNK;
+use crate::pipeline::{Finished, Pipeline};
+use crate::tar::Framer;
+use crate::{Compression, Content, Entry, Error, LayerIndex};
+
+/// More compressors than this only cost memory: the one thread that frames and hashes the tar cannot feed them.
+const MAX_THREADS: usize = 8;
+
+/// A finished layer: every hash known. Its bytes are wherever the [`LayerWriter`] wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Of the uncompressed tar.
+    pub diff_id: DiffId,
+    /// Of the blob.
+    pub digest: Digest,
+    /// Of the blob, in bytes.
+    pub size: u64,
+    /// Of the tar, in bytes.
+    pub uncompressed_size: u64,
+    /// How the blob was made from the tar.
+    pub compression: Compression,
+    /// What is in it.
+    pub index: LayerIndex,
+}
+
+/// An unfinished layer. Each file is read once; the tar is hashed once, and so is the blob when it is not the tar.
+///
+/// Same entries and content, same [`Compression`]: same bytes, whatever the number of threads. Dropping it abandons the
+/// layer; the sink is dropped, possibly a moment later.
+pub struct LayerWriter<W: Write + Send + 'static> {
+    framer: Framer<Pipeline<W>>,
+    index: LayerIndex,
+    compression: Compression,
+}
+
+impl<W: Write + Send + 'static> LayerWriter<W> {
+    /// A layer on `sink`, compressed by as many threads as the machine has cores (at most 8), once it is worth it.
+    ///
+    /// # Errors
+    /// When the compression's level does not exist.
+    pub fn new(sink: W, compression: Compression) -> Result<LayerWriter<W>, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        LayerWriter::with_threads(sink, compression, cores.min(MAX_THREADS))
+    }
+
+    /// As [`LayerWriter::new`] with a number of compressing threads; it changes the speed, never the bytes.
+    ///
+    /// # Errors
+    /// When the compression's level does not exist.
+    pub fn with_threads(sink: W, compression: Compression, threads: usize) -> Result<LayerWriter<W>, Error> {
+        let pipeline = Pipeline::new(sink, compression, threads, CHUNK)?;
+        Ok(LayerWriter {
+            framer: Framer::new(Chunker::new(CHUNK, pipeline)),
+            index: LayerIndex::default(),
+            compression,
+        })
+    }
+
+    /// Appends an entry, with its bytes when it is a regular file that has any.
+    ///
+    /// # Errors
+    /// When the content cannot be read or has another length than the entry says, or the sink fails. The layer is
+    /// unusable then.
+    pub fn append(&mut self, entry: &Entry, content: Option<&dyn Content>) -> Result<(), Error> {
+        let mut captured = LayerIndex::wants_content(entry).then(Vec::new);
+        let offset = self.framer.append(entry, content, captured.as_mut())?;
+        self.index.push(entry.clone(), offset, captured);
+        Ok(())
+    }
+
+    /// How many entries came so far.
+    pub fn len(&self) -> usize {
+        self.index.entries().len()
+    }
+
+    /// Whether no entry came yet.
+    pub fn is_empty(&self) -> bool {
+        self.index.entries().is_empty()
+    }
+
+    /// Ends the layer; gives the sink back, flushed.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn finish(mut self) -> Result<(Layer, W), Error> {
+        let (uncompressed_size, pipeline) = self.framer.finish()?;
+        let Finished { diff, digest, size, sink } = pipeline.finish()?;
+        self.index.set_tar_size(uncompressed_size);
+        let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
+        let layer =
+            Layer { diff_id, digest, size, uncompressed_size, compression: self.compression, index: self.index };
+        Ok((layer, sink))
+    }
+}
