@@ -2,4 +2,5 @@
 
 pub mod canonical;
 pub mod corpus;
+pub mod fixtures;
 pub mod tools;
