@@ -9,6 +9,7 @@ pub mod error;
 pub mod expand;
 pub mod ignore;
 pub mod limits;
+pub mod lint;
 pub mod source;
 
 pub use ast::{

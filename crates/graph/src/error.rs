@@ -1,0 +1,217 @@
+//! What can be wrong with a build that is not wrong with the Dockerfile's syntax.
+
+use std::fmt;
+use std::sync::Arc;
+
+use dockerfile::lint::Rule;
+use dockerfile::{Excerpt, Source, Span};
+use oci::{PlatformError, ReferenceError};
+
+use crate::ModeError;
+
+/// A refusal, with its place where it has one. Its `Display` is one sentence.
+#[derive(Debug, Clone)]
+pub struct Error {
+    source: Arc<Source>,
+    problem: Problem,
+}
+
+/// A refusal whose source is known to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) span: Option<Span>,
+    pub(crate) kind: ErrorKind,
+}
+
+impl Error {
+    /// The text the error is about.
+    pub fn source_text(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Where in the text; `None` when it is about the request.
+    pub fn span(&self) -> Option<Span> {
+        self.problem.span
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.problem.kind
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        self.problem.kind.hint()
+    }
+
+    /// The line with the place marked.
+    pub fn excerpt(&self) -> Option<Excerpt<'_>> {
+        self.problem.span.map(|span| self.source.excerpt(span))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.kind.fmt(out)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Problem {
+    pub(crate) fn new(span: Span, kind: impl Into<ErrorKind>) -> Self {
+        Self { span: Some(span), kind: kind.into() }
+    }
+
+    pub(crate) fn within(self, source: &Arc<Source>) -> Error {
+        Error { source: Arc::clone(source), problem: self }
+    }
+
+    /// The same at another place: a trigger's text is not in the file, the FROM that brought it is.
+    pub(crate) fn at(self, span: Span) -> Self {
+        Self { span: Some(span), ..self }
+    }
+}
+
+/// About the request, not about a place in the file.
+impl From<ErrorKind> for Problem {
+    fn from(kind: ErrorKind) -> Self {
+        Self { span: None, kind }
+    }
+}
+
+impl From<dockerfile::Problem> for Problem {
+    fn from(problem: dockerfile::Problem) -> Self {
+        Self { span: Some(problem.span), kind: problem.kind.into() }
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ErrorKind {
+    #[error(transparent)]
+    Dockerfile(#[from] dockerfile::ErrorKind),
+    #[error("target stage {name:?} could not be found")]
+    UnknownTarget { name: String, suggestion: Option<String> },
+    #[error("there is no stage number {0}")]
+    StageNumber(String),
+    #[error("stages depend on each other in a circle: {}", .0.join(" -> "))]
+    Circular(Vec<String>),
+    #[error("the base {0:?} is blank")]
+    BlankBase(String),
+    #[error("{0}")]
+    Reference(String),
+    #[error("the platform {0:?} is blank")]
+    BlankPlatform(String),
+    #[error("{0}")]
+    Platform(String),
+    #[error("stage {from:?} is needed before it is built")]
+    LaterStage { from: String },
+    #[error("--from does not expand variables: {0:?}")]
+    VariableInFrom(String),
+    #[error("the target needs a RUN, and RUN is refused")]
+    RunRefused,
+    #[error("{0} is no platform this tool builds for")]
+    UnsupportedPlatform(String),
+    #[error(transparent)]
+    Mode(#[from] ModeError),
+    #[error("--checksum needs exactly one source")]
+    ChecksumSources,
+    #[error("--checksum needs an HTTP(S) or git source")]
+    ChecksumLocal,
+    #[error("{0:?} is no checksum")]
+    Checksum(String),
+    #[error("checksums differ: {0:?} and {1:?}")]
+    ChecksumConflict(String, String),
+    #[error("COPY cannot fetch {0:?}")]
+    RemoteCopy(String),
+    #[error("git source {source_text:?}: {reason}")]
+    Git { source_text: String, reason: String },
+    #[error("--keep-git-dir and the source's own keep-git-dir differ")]
+    KeepGitDirConflict,
+    #[error("invalid port {port:?}: {reason}")]
+    Port { port: String, reason: &'static str },
+    #[error("a volume must not be empty")]
+    EmptyVolume,
+    #[error("invalid signal {0:?}")]
+    Signal(String),
+    #[error("a mount cannot replace the root")]
+    MountTarget,
+    #[error("an ssh mount has no source")]
+    SshSource,
+    #[error("the ONBUILD trigger {trigger:?} of the base: {reason}")]
+    Trigger { trigger: String, reason: String },
+    #[error("SOURCE_DATE_EPOCH {0:?} is no number of seconds")]
+    Epoch(String),
+    #[error("the frontend {0:?} is not one this tool stands for")]
+    ForeignFrontend(String),
+    #[error("invalid lint options: {0}")]
+    LintOptions(String),
+    #[error("lint violations count as errors: {}", rules(.0))]
+    Lint(Vec<Rule>),
+}
+
+fn rules(rules: &[Rule]) -> String {
+    rules.iter().map(|rule| rule.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl From<ReferenceError> for ErrorKind {
+    fn from(error: ReferenceError) -> Self {
+        Self::Reference(error.to_string())
+    }
+}
+
+impl From<PlatformError> for ErrorKind {
+    fn from(error: PlatformError) -> Self {
+        Self::Platform(error.to_string())
+    }
+}
+
+impl From<dockerfile::expand::ExpandError> for ErrorKind {
+    fn from(error: dockerfile::expand::ExpandError) -> Self {
+        Self::Dockerfile(error.into())
+    }
+}
+
+impl ErrorKind {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Dockerfile(kind) => kind.hint(),
+            Self::UnknownTarget { suggestion, .. } => Some(match suggestion {
+                Some(name) => format!("did you mean {name}?"),
+                None => "--target takes the name after AS".to_owned(),
+            }),
+            other => other.fixed_hint().map(str::to_owned),
+        }
+    }
+
+    /// The hints that do not depend on what was written.
+    fn fixed_hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::StageNumber(_) => "stages count from zero",
+            Self::Circular(_) => "let one of them start from something else",
+            Self::BlankBase(_) | Self::BlankPlatform(_) => "give the argument in it a default before the first FROM",
+            Self::Reference(_) => "write [registry/]name[:tag][@digest] in lower case",
+            Self::Platform(_) => "write os/architecture, such as linux/arm64",
+            Self::LaterStage { .. } => "move that stage in front of this one",
+            Self::VariableInFrom(_) => "name a stage with FROM and an ARG before the first FROM, and use its name",
+            Self::RunRefused => "use --run=execute to run it, or --run=skip to leave it out",
+            Self::UnsupportedPlatform(_) => "Windows images need a Windows builder: build with --builder",
+            Self::Mode(_) => "write an octal number such as 0755, or changes such as u=rwX,go=rX",
+            Self::Checksum(_) => "write algorithm:hex, such as sha256:...",
+            Self::RemoteCopy(_) => "use ADD",
+            Self::Port { .. } => "write port[/protocol] or first-last[/protocol], the protocol being tcp, udp or sctp",
+            Self::Signal(_) => "write a signal's name, such as SIGTERM, or its number",
+            Self::SshSource => "name the agent with id=",
+            Self::Epoch(_) => "give seconds since 1970; contexts and stages as its source need a BuildKit builder",
+            Self::ForeignFrontend(_) => {
+                "frontends are never fetched; build with --builder to use a BuildKit that runs it"
+            }
+            Self::LintOptions(_) => "use skip=Rule,Rule or skip=all, experimental=Rule, error=true, separated by `;`",
+            Self::Lint(_) => "fix them, or take error=true away",
+            _ => return None,
+        })
+    }
+}
