@@ -5,10 +5,10 @@
 //! Documents are verified whenever they are read, sizes are checked by [`Store::open_sized`], exports hash what they send,
 //! and storing a blob again replaces the damaged one; `index.json` and the header indexes, which nothing verifies, are synced.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci::{Descriptor, Digest, Hasher};
 use rustix::fs::FallocateFlags;
@@ -89,12 +89,27 @@ impl RawBlobWriter {
             });
         }
         let path = (self.destination)(self.store.place(), digest);
-        let file = self.temp.as_file();
-        file.set_permissions(fs::Permissions::from_mode(0o444)).at("set the mode of", self.temp.path())?;
+        make_final(self.temp.as_file(), self.temp.path())?;
         let _no_sweep = FileLock::shared(&self.store.place().sweep_lock())?;
         self.temp.persist(&path).map_err(|error| error.error).at("rename to", &path)?;
         Ok(())
     }
+}
+
+impl Store {
+    /// Makes a verified file of `ingest/` a blob.
+    pub(crate) fn adopt(&self, file: &Path, digest: &Digest) -> Result<(), Error> {
+        self.lease()?;
+        make_final(&File::open(file).at("open", file)?, file)?;
+        let path = self.place().blob(digest);
+        let _no_sweep = FileLock::shared(&self.place().sweep_lock())?;
+        fs::rename(file, &path).at("rename to", &path)
+    }
+}
+
+/// Blobs are written once.
+fn make_final(file: &File, path: &Path) -> Result<(), Error> {
+    file.set_permissions(fs::Permissions::from_mode(0o444)).at("set the mode of", path)
 }
 
 impl Write for RawBlobWriter {

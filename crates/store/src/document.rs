@@ -52,7 +52,7 @@ fn parse<T: DeserializeOwned>(what: &str, digest: &Digest, bytes: &[u8]) -> Resu
 #[derive(Debug)]
 pub(crate) enum Document {
     Index(Index),
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
 }
 
 /// Reads a manifest or an index, whichever it is.
@@ -65,5 +65,5 @@ pub(crate) fn image(digest: &Digest, bytes: &[u8]) -> Result<Document, Error> {
     if shape.manifests.is_some() {
         return Ok(Document::Index(index(digest, bytes)?));
     }
-    Ok(Document::Manifest(manifest(digest, bytes)?))
+    Ok(Document::Manifest(Box::new(manifest(digest, bytes)?)))
 }

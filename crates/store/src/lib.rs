@@ -9,23 +9,30 @@
 //! shipsmith/ingest/..  shipsmith/leases/..    files being written; one locked file per process using the store
 //! ```
 //!
-//! Several processes may use one store; each may be killed at any moment. See [`blob`] for what survives, [`gc`] for what is
-//! removed, [`tags`] for names.
+//! Several processes may use one store; each may be killed at any moment. The modules say more: `blob` what survives, `gc` what is
+//! removed, `tags` how images are named.
 
+mod archive;
 mod blob;
 mod database;
 mod document;
 mod error;
+mod gc;
 mod ingest;
+mod inventory;
 mod lock;
 mod place;
 mod records;
 mod stat;
 mod store;
 mod tags;
+mod verify;
 
+pub use archive::{ArchiveFormat, BlobSource, Imported, NamedImage, export, export_layout};
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::Error;
+pub use gc::{Prune, Report};
 pub use place::default_dir;
 pub use stat::StatKey;
 pub use store::{DOCUMENT_LIMIT, Store};
+pub use verify::{Damage, Usage};

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use layer::LayerIndex;
 use oci::{Descriptor, DiffId, Digest, ImageConfig, Index, Manifest, MediaType};
 use tempfile::NamedTempFile;
 
@@ -216,6 +217,27 @@ impl Store {
             Some(file) => Ok(Some(file)),
             None => self.open_used(&self.place().tar(diff_id)),
         }
+    }
+
+    /// A layer's header index. One that this version cannot read counts as absent: it can be made again.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be read.
+    pub fn index(&self, diff_id: &DiffId) -> Result<Option<LayerIndex>, Error> {
+        let path = self.place().index(diff_id);
+        let Some(mut file) = self.open_used(&path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).at("read", &path)?;
+        Ok(LayerIndex::from_bytes(&bytes).ok())
+    }
+
+    /// Keeps a layer's header index.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_index(&self, diff_id: &DiffId, index: &LayerIndex) -> Result<(), Error> {
+        self.lease()?;
+        self.place().replace(&self.place().index(diff_id), &index.to_bytes())
     }
 
     /// The parts of an image that are not here: its config and layers held by reference only.

@@ -72,15 +72,15 @@ impl Store {
         })
     }
 
-    /// Takes all names of an image away and keeps it no longer; returns the names it had.
+    /// Takes all names of an image away and keeps it no longer; returns how many entries that were.
     ///
     /// # Errors
     /// When `index.json` cannot be changed.
-    pub fn forget(&self, digest: &Digest) -> Result<Vec<Reference>, Error> {
+    pub fn forget(&self, digest: &Digest) -> Result<usize, Error> {
         self.update(|entries| {
-            let names = entries.iter().filter(|entry| entry.digest == *digest).filter_map(name_of).collect();
+            let before = entries.len();
             entries.retain(|entry| entry.digest != *digest);
-            Ok(names)
+            Ok(before - entries.len())
         })
     }
 
@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// When `index.json` cannot be read.
     pub fn dangling(&self) -> Result<Vec<Descriptor>, Error> {
-        Ok(self.entries()?.iter().filter(|entry| name_of(entry).is_none()).map(unnamed).collect())
+        Ok(self.entries()?.iter().filter(|entry| !is_named(entry)).map(unnamed).collect())
     }
 
     /// A descriptor for a manifest or index that is here.
@@ -180,7 +180,7 @@ fn tag_of(reference: &Reference) -> Result<Reference, Error> {
 }
 
 /// Whether someone, perhaps not we, gave the entry a name.
-fn is_named(entry: &Descriptor) -> bool {
+pub(crate) fn is_named(entry: &Descriptor) -> bool {
     entry.annotations.contains_key(REF_NAME) || entry.annotations.contains_key(IMAGE_NAME)
 }
 

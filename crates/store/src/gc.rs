@@ -1,0 +1,222 @@
+//! Garbage collection.
+//!
+//! What is held: the images in `index.json`, named or not, and the engine's records, each with all that its documents name. The rest
+//! is garbage. Pruning first drops unnamed images and cache as asked, oldest use first, then removes garbage.
+//!
+//! Safe beside running builds: whatever was written or used since the oldest living lease began is spared (see [`Store::contains`]);
+//! tags wait while garbage is determined; and a file's last use is looked at again, under the sweep lock, right before it goes.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use oci::Digest;
+
+use crate::inventory::{Held, Holder, Inventory, StoredFile};
+use crate::lock::{FileLock, try_lock};
+use crate::place::Place;
+use crate::{Error, Store, ingest};
+
+/// What to remove besides garbage.
+#[derive(Debug, Clone, Default)]
+pub struct Prune {
+    /// Images without a name.
+    pub dangling: bool,
+    /// The cache: records, header indexes, uncompressed tars, stat entries.
+    pub cache: bool,
+    /// Only these kinds of records, and no other cache; empty for all.
+    pub kinds: Vec<String>,
+    /// Only what was not used for so long. Garbage too.
+    pub older_than: Option<Duration>,
+    /// Stop as soon as the store holds no more bytes than this. Garbage goes anyway.
+    pub keep_storage: Option<u64>,
+}
+
+/// What pruning removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Blobs, sorted.
+    pub blobs: Vec<Digest>,
+    /// Images without a name that are kept no longer, sorted.
+    pub images: Vec<Digest>,
+    /// How many records, header indexes and uncompressed tars.
+    pub cached: usize,
+    /// Bytes freed.
+    pub bytes: u64,
+}
+
+/// Something that may be dropped.
+enum Candidate {
+    Holder(Holder),
+    File(StoredFile),
+}
+
+/// Decides what goes.
+struct Sweep {
+    references: BTreeMap<Digest, usize>,
+    blobs: BTreeMap<Digest, StoredFile>,
+    total: u64,
+    holders: Vec<Holder>,
+    files: Vec<StoredFile>,
+}
+
+impl Store {
+    /// Removes garbage and what `options` name.
+    ///
+    /// # Errors
+    /// When the store cannot be read or changed. What was removed until then stays removed; nothing is left half removed.
+    pub fn prune(&self, options: &Prune) -> Result<Report, Error> {
+        ingest::clean(self.place())?;
+        let lock = FileLock::exclusive(&self.place().index_lock())?;
+        let limit = self.spared_since(options)?;
+        let inventory = Inventory::take(self)?;
+        let mut sweep = Sweep::new(&inventory);
+        sweep.drop_candidates(inventory.held, inventory.derived, options, limit);
+        self.carry_out(&lock, sweep, options, limit)
+    }
+
+    /// Unnames an image and removes what only it held.
+    ///
+    /// # Errors
+    /// [`Error::UnknownReference`] when no image has the name; as [`Store::prune`].
+    pub fn remove(&self, reference: &oci::Reference) -> Result<Report, Error> {
+        let found = match reference.digest() {
+            Some(digest) => self.forget(digest)? > 0,
+            None => self.untag(reference)?,
+        };
+        if !found {
+            return Err(Error::UnknownReference(reference.clone()));
+        }
+        self.prune(&Prune::default())
+    }
+
+    /// What was used at or after this time stays.
+    fn spared_since(&self, options: &Prune) -> Result<SystemTime, Error> {
+        let now = SystemTime::now() + Duration::from_secs(1);
+        let age = options.older_than.and_then(|age| now.checked_sub(age)).unwrap_or(now);
+        Ok(oldest_lease(self.place())?.map_or(age, |lease| lease.min(age)))
+    }
+
+    fn carry_out(&self, lock: &FileLock, sweep: Sweep, options: &Prune, limit: SystemTime) -> Result<Report, Error> {
+        let images: BTreeSet<Digest> = sweep.holders.iter().filter_map(Holder::unnamed).collect();
+        let records: Vec<_> = sweep.holders.iter().filter_map(Holder::record).collect();
+        self.update_locked(lock, |entries| {
+            entries.retain(|entry| crate::tags::is_named(entry) || !images.contains(&entry.digest));
+            Ok(())
+        })?;
+        self.remove_records(&records)?;
+        let mut report = Report { images: images.into_iter().collect(), cached: records.len(), ..Report::default() };
+        for file in sweep.files {
+            if let Some(bytes) = self.sweep(&file, limit)? {
+                report.cached += 1;
+                report.bytes += bytes;
+            }
+        }
+        let garbage = sweep.blobs.into_iter().filter(|(digest, _)| !sweep.references.contains_key(digest));
+        for (digest, file) in garbage {
+            if let Some(bytes) = self.sweep(&file, limit)? {
+                report.blobs.push(digest);
+                report.bytes += bytes;
+            }
+        }
+        self.remove_rows(options, limit, &report.blobs)?;
+        Ok(report)
+    }
+
+    /// Removes a file unless it was used meanwhile; returns its size if it went.
+    fn sweep(&self, file: &StoredFile, limit: SystemTime) -> Result<Option<u64>, Error> {
+        let _no_renewal = FileLock::exclusive(&self.place().sweep_lock())?;
+        let unused = fs::symlink_metadata(&file.path).ok().filter(|now| now.modified().is_ok_and(|used| used < limit));
+        Ok(unused.filter(|_| fs::remove_file(&file.path).is_ok()).map(|now| now.len()))
+    }
+
+    /// Forgets what is no longer of use: diffIDs of removed blobs, and old stat entries with the rest of the cache.
+    fn remove_rows(&self, options: &Prune, limit: SystemTime, blobs: &[Digest]) -> Result<(), Error> {
+        let limit = crate::database::nanos(limit);
+        let drop_stat = options.cache && options.kinds.is_empty() && options.keep_storage.is_none();
+        self.database().write(|db| {
+            let mut delete = db.prepare_cached("DELETE FROM diff_id WHERE digest = ?")?;
+            blobs.iter().try_for_each(|digest| delete.execute([digest.as_str()]).map(drop))?;
+            if drop_stat {
+                db.execute("DELETE FROM stat WHERE taken < ?", [limit])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Sweep {
+    fn new(inventory: &Inventory) -> Self {
+        let mut references = BTreeMap::new();
+        for digest in inventory.held.iter().flat_map(|held| &held.reaches) {
+            *references.entry(digest.clone()).or_insert(0) += 1;
+        }
+        let blobs = inventory.blobs.clone();
+        let kept = blobs.iter().filter(|(digest, _)| references.contains_key(digest)).map(|(_, file)| file.size);
+        let total = kept.sum::<u64>() + inventory.derived.iter().map(|file| file.size).sum::<u64>();
+        Self { references, blobs, total, holders: Vec::new(), files: Vec::new() }
+    }
+
+    /// Drops what may go, the longest unused first, until little enough is left.
+    fn drop_candidates(&mut self, held: Vec<Held>, derived: Vec<StoredFile>, options: &Prune, limit: SystemTime) {
+        let mut candidates: Vec<(SystemTime, Candidate, BTreeSet<Digest>)> = Vec::new();
+        for held in held.into_iter().filter(|held| options.covers(&held.holder) && held.used < limit) {
+            candidates.push((held.used, Candidate::Holder(held.holder), held.reaches));
+        }
+        if options.cache && options.kinds.is_empty() {
+            let unused = derived.into_iter().filter(|file| file.used < limit);
+            candidates.extend(unused.map(|file| (file.used, Candidate::File(file), BTreeSet::new())));
+        }
+        candidates.sort_by_key(|(used, ..)| Reverse(*used));
+        while let Some((_, candidate, reaches)) = candidates.pop_if(|_| self.total > options.keep_storage.unwrap_or(0))
+        {
+            self.drop(candidate, &reaches);
+        }
+    }
+
+    fn drop(&mut self, candidate: Candidate, reaches: &BTreeSet<Digest>) {
+        match candidate {
+            Candidate::Holder(holder) => self.holders.push(holder),
+            Candidate::File(file) => {
+                self.total = self.total.saturating_sub(file.size);
+                self.files.push(file);
+            }
+        }
+        for digest in reaches {
+            self.release(digest);
+        }
+    }
+
+    fn release(&mut self, digest: &Digest) {
+        let Some(count) = self.references.get_mut(digest) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.references.remove(digest);
+            self.total = self.total.saturating_sub(self.blobs.get(digest).map_or(0, |file| file.size));
+        }
+    }
+}
+
+impl Prune {
+    fn covers(&self, holder: &Holder) -> bool {
+        match holder {
+            Holder::Named(_) => false,
+            Holder::Unnamed(_) => self.dangling,
+            Holder::Record { kind, .. } => self.cache && (self.kinds.is_empty() || self.kinds.contains(kind)),
+        }
+    }
+}
+
+/// When the oldest process that uses content began to.
+fn oldest_lease(place: &Place) -> Result<Option<SystemTime>, Error> {
+    let mut oldest: Option<SystemTime> = None;
+    for path in ingest::entries(&place.leases())? {
+        let Ok(file) = fs::File::open(&path) else { continue };
+        if !try_lock(&file, &path)? {
+            let began = file.metadata().and_then(|metadata| metadata.modified()).ok();
+            oldest = oldest.into_iter().chain(began).min();
+        }
+    }
+    Ok(oldest)
+}
