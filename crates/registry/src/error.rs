@@ -326,7 +326,7 @@ impl Cause {
             Self::WrongDigest { .. } | Self::WrongSize { .. } => Kind::Integrity,
             Self::Blocked(_) => Kind::Denied,
             Self::File { .. } | Self::Helper { .. } => Kind::Config,
-            Self::Source(_) => Kind::Source,
+            Self::Source(error) => nested(error).map_or(Kind::Source, Error::kind),
             Self::WebPage { .. } | Self::UntrustedRealm { .. } | Self::Downgrade { .. } | Self::Protocol { .. } => {
                 Kind::Protocol
             }
@@ -368,9 +368,15 @@ impl Cause {
             Self::WrongDigest { .. } | Self::WrongSize { .. } => {
                 Some("the content was damaged or changed on its way; nothing of it was kept".into())
             }
+            Self::Source(error) => nested(error)?.hint(),
             _ => None,
         }
     }
+}
+
+/// The registry's error inside of an upload's, when the bytes come from another registry.
+fn nested(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 impl ConnectProblem {

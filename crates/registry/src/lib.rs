@@ -17,18 +17,29 @@
 //! Source: OCI distribution specification 1.1; Docker's registry token specification; containers-registries.conf(5),
 //! containers-auth.json(5), containers-certs.d(5).
 
+mod answer;
 mod auth;
+mod blob;
 mod client;
 mod config;
 mod environment;
 mod error;
+mod host;
+mod login;
+mod manifest;
+mod outflow;
 mod registries;
 mod retry;
 mod secret;
 mod source;
+mod tags;
+mod tls;
+mod transport;
+mod upload;
 
 pub use auth::{Credential, Credentials, Stored};
-pub use client::{BlobStream, Client, Pushed};
+pub use blob::BlobStream;
+pub use client::{Client, Pushed};
 pub use config::{Config, Limits, Timeouts};
 pub use environment::Environment;
 pub use error::{Answer, Cause, ConnectProblem, Error, Kind, Operation};
