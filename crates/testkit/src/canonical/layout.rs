@@ -54,7 +54,8 @@ struct Index {
 #[derive(Deserialize)]
 struct Manifest {
     config: Descriptor,
-    layers: Vec<Descriptor>,
+    /// `null` in BuildKit's images without a layer.
+    layers: Option<Vec<Descriptor>>,
 }
 
 #[derive(Deserialize)]
@@ -134,20 +135,16 @@ impl Layout {
         let config: ImageConfig = self.json(&manifest.config.digest)?;
         let diff_ids = config.rootfs.diff_ids.clone().unwrap_or_default();
         let history = config.history();
-        check_counts(manifest.layers.len(), diff_ids.len(), &history)?;
+        let layers = manifest.layers.unwrap_or_default();
+        check_counts(layers.len(), diff_ids.len(), &history)?;
         let mut tree = Tree::default();
-        for (number, (layer, diff_id)) in manifest.layers.iter().zip(&diff_ids).enumerate() {
+        for (number, (layer, diff_id)) in layers.iter().zip(&diff_ids).enumerate() {
             let unpacked = decompress(self.blob(&layer.digest)?)
                 .map_err(|source| CanonicalError::Layer { layer: number, source })?;
             verify("a layer's content", diff_id, &unpacked)?;
             tree.apply(number, &unpacked)?;
         }
-        Ok(CanonicalImage {
-            config: config.runtime(),
-            history,
-            layers: manifest.layers.len(),
-            files: tree.into_files(),
-        })
+        Ok(CanonicalImage { config: config.runtime(), history, layers: layers.len(), files: tree.into_files() })
     }
 
     fn json<T: DeserializeOwned>(&self, digest: &str) -> Result<T, CanonicalError> {
