@@ -2,6 +2,9 @@
 
 mod decode;
 mod encode;
+mod layer;
+
+pub use layer::{IndexedLayer, index_layer};
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 mod chunk;
 mod codec;
 mod compression;
+mod decompress;
 mod entry;
 mod error;
 mod index;
@@ -10,12 +11,15 @@ mod pipeline;
 mod resolve;
 mod source;
 pub mod tar;
+mod tree;
 mod writer;
 
 pub use compression::Compression;
+pub use decompress::{Format, decompress};
 pub use entry::{Entry, EntryKind, Timestamp};
 pub use error::Error;
-pub use index::{IndexEntry, LayerIndex};
+pub use index::{IndexEntry, IndexedLayer, LayerIndex, index_layer};
 pub use resolve::{MAX_LINKS, Resolved, resolve, resolve_existing};
 pub use source::{Content, SourceTree, TreeError};
+pub use tree::{TarSource, Tree};
 pub use writer::{Layer, LayerWriter};

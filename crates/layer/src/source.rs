@@ -51,6 +51,9 @@ pub enum TreeError {
     /// Something other than a regular file is there.
     #[error("{0}: not a regular file")]
     NotAFile(TreePath),
+    /// The tree was made without the bytes of its files.
+    #[error("{0}: its content is not here")]
+    Absent(TreePath),
     /// More symbolic links on the way than [`crate::MAX_LINKS`].
     #[error("{0}: too many levels of symbolic links")]
     TooManyLinks(TreePath),

@@ -3,9 +3,11 @@
 mod framer;
 mod header;
 mod pax;
+mod reader;
 mod writer;
 
 pub(crate) use framer::Framer;
+pub use reader::{Dialect, Reader};
 pub use writer::Writer;
 
 /// The unit of a tar.

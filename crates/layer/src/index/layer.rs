@@ -1,0 +1,84 @@
+//! Making the index of a layer that somebody else wrote.
+
+use std::io::{self, Read, Write};
+
+use oci::{DiffId, Hasher};
+
+use crate::tar::{Dialect, Reader};
+use crate::{Entry, EntryKind, Error, Format, LayerIndex, decompress};
+
+/// What one reading of a layer tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexedLayer {
+    /// Its entries.
+    pub index: LayerIndex,
+    /// The digest of its uncompressed tar.
+    pub diff_id: DiffId,
+    /// How the blob is compressed.
+    pub format: Format,
+}
+
+/// Reads a layer's blob once, compressed or not, and makes its index; the uncompressed tar goes to `copy` as it passes.
+///
+/// # Errors
+/// When the stream fails, is no tar, holds something refused (see [`Reader`]) or sparse files, whose bytes have no one place.
+pub fn index_layer(blob: impl Read + Send, copy: Option<&mut dyn Write>) -> Result<IndexedLayer, Error> {
+    let (format, plain) = decompress(blob)?;
+    let mut tee = Tee { plain, hasher: Hasher::new(), size: 0, copy, failed: None };
+    let result = index_tar(&mut tee);
+    if let Some(error) = tee.failed {
+        return Err(Error::Write(error));
+    }
+    let mut index = result?;
+    index.set_tar_size(tee.size);
+    Ok(IndexedLayer { index, diff_id: DiffId(tee.hasher.finish()), format })
+}
+
+fn index_tar(stream: impl Read) -> Result<LayerIndex, Error> {
+    let mut reader = Reader::new(io::BufReader::with_capacity(1 << 20, stream), Dialect::Layer);
+    let mut index = LayerIndex::default();
+    while let Some(entry) = reader.next_entry()? {
+        let Some(offset) = reader.content_offset() else {
+            let problem = "a sparse file in a layer is not supported".into();
+            return Err(Error::Refused { member: entry.path.to_string(), problem });
+        };
+        let content = capture(&entry, &mut reader)?;
+        index.push(entry, offset, content);
+    }
+    reader.drain()?;
+    Ok(index)
+}
+
+fn capture(entry: &Entry, reader: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
+    let EntryKind::File { size } = entry.kind else { return Ok(None) };
+    if !LayerIndex::wants_content(entry) {
+        return Ok(None);
+    }
+    let mut content = Vec::new();
+    reader.take(size).read_to_end(&mut content).map_err(Error::Archive)?;
+    Ok(Some(content))
+}
+
+/// Hashes, counts and copies what passes.
+struct Tee<'c, R> {
+    plain: R,
+    hasher: Hasher,
+    size: u64,
+    copy: Option<&'c mut dyn Write>,
+    /// Why the copy failed, which is not the archive's fault.
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.plain.read(buffer)?;
+        let bytes = buffer.get(..got).unwrap_or_default();
+        self.hasher.update(bytes);
+        self.size += got as u64;
+        if let Some(Err(error)) = self.copy.as_mut().map(|copy| copy.write_all(bytes)) {
+            self.failed = Some(error);
+            return Err(io::Error::other("the copy failed"));
+        }
+        Ok(got)
+    }
+}

@@ -1,0 +1,86 @@
+//! Layers merged into one tree, as a container would see them.
+
+mod apply;
+mod node;
+mod source;
+
+use std::sync::Arc;
+
+use rootfs::TreePath;
+
+use crate::{Entry, Error, LayerIndex, SourceTree, TreeError};
+use node::Node;
+pub use source::TarSource;
+
+/// The merged view of layers: whiteouts applied, hard links resolved, later layers over earlier ones.
+///
+/// Cloning is free, and a tree with one more layer shares with the first all that the layer does not touch. Symbolic links on
+/// the way to a layer's entries are followed inside the tree, as containerd does when it unpacks; directories that a layer
+/// takes for granted are made with mode 0755, owned by root, of the epoch.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    root: Arc<Node>,
+    layers: u32,
+}
+
+impl Default for Tree {
+    fn default() -> Tree {
+        Tree::new()
+    }
+}
+
+impl Tree {
+    /// No layers: only the root directory.
+    pub fn new() -> Tree {
+        Tree { root: Arc::new(Node::implied(TreePath::root(), 0)), layers: 0 }
+    }
+
+    /// This tree with one more layer over it. `tar` is where the layer's uncompressed tar can be read; without it the tree can be
+    /// walked, and only contents that the index holds can be read.
+    ///
+    /// # Errors
+    /// When an entry lies below a file, or a hard link's target is missing.
+    pub fn with_layer(&self, index: &LayerIndex, tar: Option<Arc<dyn TarSource>>) -> Result<Tree, Error> {
+        let mut tree = self.clone();
+        tree.layers += 1;
+        apply::apply(&mut tree, index, tar.as_ref())?;
+        Ok(tree)
+    }
+
+    /// How many layers were merged.
+    pub fn layers(&self) -> u32 {
+        self.layers
+    }
+
+    /// Whether two paths are names of one file: hard links of each other. No links are followed.
+    pub fn same_file(&self, a: &TreePath, b: &TreePath) -> bool {
+        match (self.node(a), self.node(b)) {
+            (Some(a), Some(b)) => a.file().is_some() && a.file() == b.file(),
+            _ => false,
+        }
+    }
+
+    /// The entry at a path with its place; no links are followed.
+    fn node(&self, path: &TreePath) -> Option<&Node> {
+        path.components().try_fold(&*self.root, |node, name| node.child(name))
+    }
+}
+
+impl SourceTree for Tree {
+    fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
+        Ok(self.node(path).map(|node| node.entry().clone()))
+    }
+
+    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        let node = self.node(dir).ok_or_else(|| TreeError::NotFound(dir.clone()))?;
+        if !node.entry().is_dir() {
+            return Err(TreeError::NotADirectory(dir.clone()));
+        }
+        Ok(node.children().map(|child| child.entry().clone()).collect())
+    }
+
+    fn content(&self, path: &TreePath) -> Result<Arc<dyn crate::Content>, TreeError> {
+        let node = self.node(path).ok_or_else(|| TreeError::NotFound(path.clone()))?;
+        node.content(path)
+    }
+}
