@@ -155,7 +155,7 @@ fn decode(text: &str) -> String {
 }
 
 /// Undoes percent-encoding; what is not an encoding stays.
-fn decode_path(text: &str) -> String {
+pub(crate) fn decode_path(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -1,0 +1,100 @@
+//! The mounts of a RUN.
+
+use dockerfile::{MountKind as Written, ResolvedMount, Run, Sharing, Span, ignore};
+
+use super::paths;
+use super::stage::StageBuild;
+use super::stages::Command;
+use super::transfer::files_of;
+use crate::error::Problem;
+use crate::{Access, ErrorKind, Input, Mount, MountKind};
+
+/// What labels show of a secret.
+pub(super) const MASK: &str = "****";
+
+impl StageBuild<'_, '_> {
+    /// The mounts of a RUN, and the names of variables that hold secrets.
+    pub(super) fn mounts(&mut self, command: &Command<'_>, run: &Run) -> Result<(Vec<Mount>, Vec<String>), Problem> {
+        let (mut mounts, mut masked) = (Vec::new(), Vec::new());
+        for (position, written) in run.mounts.iter().enumerate() {
+            let mut unset = Vec::new();
+            let mount = written.resolve(|word| {
+                let expanded = self.planner.expander.expand(word, &self.state.variables)?;
+                unset.extend(expanded.unset);
+                Ok(expanded.value)
+            })?;
+            self.check_unset(&unset);
+            let input = match command.sources.get(position).copied().flatten() {
+                Some(index) => Some(files_of(self.planner, index, self.line)?),
+                None => None,
+            };
+            masked.extend(mount.env.clone().filter(|_| mount.kind == Written::Secret));
+            mounts.push(self.mount(&mount, input, written.span)?);
+        }
+        Ok((mounts, masked))
+    }
+
+    fn mount(&self, mount: &ResolvedMount, input: Option<Input>, span: Span) -> Result<Mount, Problem> {
+        match mount.kind {
+            Written::Secret => return Ok(secret(mount)),
+            Written::Ssh => return ssh(mount).map_err(|kind| Problem::new(span, kind)),
+            Written::Bind | Written::Cache | Written::Tmpfs => {}
+        }
+        let target = paths::absolute(&self.state.directory, &mount.target);
+        if target == "/" {
+            return Err(Problem::new(span, ErrorKind::MountTarget));
+        }
+        let source = paths::absolute("/", &mount.source);
+        let kind = match mount.kind {
+            Written::Tmpfs => MountKind::Tmpfs { size: mount.size },
+            Written::Cache => self.cache(mount, input, source),
+            _ => MountKind::Bind { input: input.unwrap_or(Input::Context(String::new())), source },
+        };
+        Ok(Mount { target: Some(target), read_only: mount.read_only, kind })
+    }
+
+    fn cache(&self, mount: &ResolvedMount, input: Option<Input>, source: String) -> MountKind {
+        let namespace = self.planner.request.build_arg("BUILDKIT_CACHE_MOUNT_NS").unwrap_or("");
+        let own = if mount.id.is_empty() { ignore::clean(&mount.target) } else { mount.id.clone() };
+        let at_first = mount.uid.is_some() || mount.gid.is_some() || mount.mode.is_some();
+        MountKind::Cache {
+            id: format!("{namespace}/{own}"),
+            sharing: mount.sharing.unwrap_or(Sharing::Shared),
+            input,
+            access: (at_first && source == "/").then(|| access(mount, 0o755)),
+            source,
+        }
+    }
+}
+
+fn secret(mount: &ResolvedMount) -> Mount {
+    let named = if mount.source.is_empty() { &mount.id } else { &mount.source };
+    let id = if named.is_empty() { paths::base_name(&mount.target).to_owned() } else { named.clone() };
+    let usual = || mount.env.is_none().then(|| format!("/run/secrets/{}", paths::base_name(&id)));
+    Mount {
+        target: if mount.target.is_empty() { usual() } else { Some(mount.target.clone()) },
+        read_only: true,
+        kind: MountKind::Secret {
+            env: mount.env.clone().map(|name| if name.is_empty() { id.clone() } else { name }),
+            required: mount.required,
+            access: access(mount, 0o400),
+            id,
+        },
+    }
+}
+
+fn ssh(mount: &ResolvedMount) -> Result<Mount, ErrorKind> {
+    if !mount.source.is_empty() {
+        return Err(ErrorKind::SshSource);
+    }
+    let id = if mount.id.is_empty() { "default".to_owned() } else { mount.id.clone() };
+    Ok(Mount {
+        target: (!mount.target.is_empty()).then(|| mount.target.clone()),
+        read_only: true,
+        kind: MountKind::Ssh { id, required: mount.required, access: access(mount, 0o600) },
+    })
+}
+
+fn access(mount: &ResolvedMount, mode: u32) -> Access {
+    Access { uid: mount.uid.unwrap_or(0), gid: mount.gid.unwrap_or(0), mode: mount.mode.unwrap_or(mode) }
+}
