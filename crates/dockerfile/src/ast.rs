@@ -1,5 +1,6 @@
 //! What a Dockerfile says, unexpanded: stages, instructions, words, each with its place in the source.
 
+mod expanded;
 mod instruction;
 mod keyword;
 mod run;

@@ -10,7 +10,11 @@ pub mod expand;
 pub mod ignore;
 pub mod limits;
 pub mod lint;
+mod parse;
+mod print;
+mod quantity;
 pub mod source;
+mod suggest;
 
 pub use ast::{
     ArgDecl, Assignment, CommandLine, Device, Directives, Dockerfile, Flag, Healthcheck, Heredoc, Instruction, Keyword,
@@ -19,4 +23,6 @@ pub use ast::{
 };
 pub use duration::GoDuration;
 pub use error::{Error, ErrorKind, Problem};
+pub use parse::{parse, parse_onbuild};
 pub use source::{Excerpt, Position, Source, Span, Spanned};
+pub use suggest::did_you_mean;

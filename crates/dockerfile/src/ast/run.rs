@@ -10,7 +10,7 @@ use crate::source::Span;
 pub struct Run {
     /// The command line without heredoc bodies.
     pub command: CommandLine,
-    /// The heredocs of the line, in order. See [`Run::script`].
+    /// The heredocs of the line, in order.
     pub heredocs: Vec<Heredoc>,
     /// `--mount`, each.
     pub mounts: Vec<Mount>,
@@ -71,6 +71,8 @@ pub struct MountField {
     pub key: String,
     /// The value, unexpanded.
     pub value: Option<Word>,
+    /// The whole option.
+    pub span: Span,
 }
 
 /// A mount with its values expanded and checked.
@@ -115,6 +117,23 @@ pub enum MountKind {
     Tmpfs,
     Secret,
     Ssh,
+}
+
+impl MountKind {
+    /// Every kind.
+    pub const ALL: [MountKind; 5] =
+        [MountKind::Bind, MountKind::Cache, MountKind::Tmpfs, MountKind::Secret, MountKind::Ssh];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MountKind::Bind => "bind",
+            MountKind::Cache => "cache",
+            MountKind::Tmpfs => "tmpfs",
+            MountKind::Secret => "secret",
+            MountKind::Ssh => "ssh",
+        }
+    }
 }
 
 /// How several builds use one cache at the same time.

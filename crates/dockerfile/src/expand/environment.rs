@@ -25,7 +25,7 @@ impl Environment for BTreeMap<String, String> {
 }
 
 /// Pairs of name and value, in the order they were set: the last one wins.
-impl Environment for [(String, String)] {
+impl Environment for Vec<(String, String)> {
     fn get(&self, name: &str) -> Option<&str> {
         self.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -33,17 +33,11 @@ impl Environment for [(String, String)] {
 
 /// `name=value` texts as image configurations have them: the last one wins, and one without an equals sign is set and
 /// empty.
-impl Environment for [String] {
+impl Environment for Vec<String> {
     fn get(&self, name: &str) -> Option<&str> {
         self.iter().rev().find_map(|entry| {
             let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
             (key == name).then_some(value)
         })
-    }
-}
-
-impl<E: Environment + ?Sized> Environment for &E {
-    fn get(&self, name: &str) -> Option<&str> {
-        (**self).get(name)
     }
 }
