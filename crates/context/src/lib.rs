@@ -1,1 +1,20 @@
-//! placeholder
+//! Build contexts as trees: directories, archives, single files, and what comes over http and git.
+//!
+//! Every context is a [`layer::SourceTree`]; where it came from makes no difference to what copies from it. Ignore files
+//! apply to [`Directory`] alone, as in BuildKit.
+
+mod detect;
+mod directory;
+mod dockerfile_text;
+mod error;
+mod file;
+mod filter;
+pub mod git;
+pub mod http;
+mod mapped;
+
+pub use detect::{Held, detect};
+pub use directory::{Directory, StatKey};
+pub use dockerfile_text::{IgnoreFile, ignore_file, read_dockerfile, read_dockerfile_in};
+pub use error::Error;
+pub use mapped::Mapped;
