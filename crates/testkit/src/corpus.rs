@@ -11,10 +11,10 @@
 //! for case in corpus.cases()? {
 //!     let dir = tempfile::tempdir()?;
 //!     let ready = corpus.materialize(&case, dir.path())?;
-//!     // build `ready.dockerfile` with `ready.context_dir`, the arguments of `case`, and bases
-//!     // from `ready.base_layouts`; then compare with the expectation:
+//!     // build `ready.dockerfile` with `ready.context_dir`, `ready.build_args`, the rest of
+//!     // `case.request`, and bases from `ready.base_layouts`; then compare with the expectation:
 //!     match &case.expectation {
-//!         Expectation::Images(images) => { /* images["linux/amd64"].differences(&actual) */ }
+//!         Expectation::Images(images) => { /* images["linux/amd64"].differences(&ready.canonical(&actual)) */ }
 //!         Expectation::Error(error) => { /* error.line, error.message */ }
 //!     }
 //! }
@@ -25,6 +25,7 @@ mod base;
 mod case;
 mod entry;
 mod materialize;
+mod server;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,6 +35,7 @@ pub use base::{Base, BaseImage, BaseLayer};
 pub use case::{Case, ContextSource, Expectation, ExpectedError, Request};
 pub use entry::{Entry, EntryKind};
 pub use materialize::{MaterializedCase, NamedContext};
+pub use server::{HttpAnswer, Server};
 
 /// The platform a case is built for when it names none.
 pub const DEFAULT_PLATFORM: &str = "linux/amd64";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{CorpusError, DEFAULT_PLATFORM, Entry, at, file_name, parse_toml};
+use super::{CorpusError, DEFAULT_PLATFORM, Entry, HttpAnswer, at, file_name, parse_toml};
 use crate::canonical::{CanonicalImage, images_from_json};
 
 /// A Dockerfile, how it is built, and what must come out.
@@ -47,6 +47,9 @@ pub struct Request {
     /// The files of the build context.
     #[serde(default)]
     pub context: Vec<Entry>,
+    /// What a server answers while the case is built; its address is the build argument `SERVER`.
+    #[serde(default)]
+    pub http: Vec<HttpAnswer>,
     /// `--build-context`, by name.
     #[serde(default)]
     pub named_contexts: BTreeMap<String, ContextSource>,

@@ -89,7 +89,7 @@ impl Entry {
     }
 
     /// The bytes of a regular file.
-    fn bytes(&self) -> io::Result<Vec<u8>> {
+    pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
         let plain = || to_tar(&self.entries);
         match self.kind {
             EntryKind::Tar => plain(),

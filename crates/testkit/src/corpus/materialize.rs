@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::entry::{make_directory, to_directory};
-use super::{Base, Case, ContextSource, CorpusError, Entry, at};
+use super::{Base, Case, ContextSource, CorpusError, Entry, Server, at};
+use crate::canonical::CanonicalImage;
 
 /// Where a case lies on disk, ready to be built.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct MaterializedCase {
     /// The build context.
     pub context_dir: PathBuf,
@@ -20,6 +21,30 @@ pub struct MaterializedCase {
     /// The OCI layouts of every base in the corpus whose name occurs in the case, by the full
     /// reference that FROM means, for example `docker.io/library/plain:latest`.
     pub base_layouts: BTreeMap<String, PathBuf>,
+    /// The build arguments: those of the case and, if it has a server, its address as `SERVER`.
+    pub build_args: BTreeMap<String, String>,
+    server: Option<Server>,
+}
+
+impl MaterializedCase {
+    /// The text with the address of this run's server replaced by the one in the expectations.
+    #[must_use]
+    pub fn anonymous(&self, text: &str) -> String {
+        match &self.server {
+            Some(server) => text.replace(&server.url(), "http://server"),
+            None => text.to_owned(),
+        }
+    }
+
+    /// The image with the address of this run's server replaced by the one in the expectations.
+    #[must_use]
+    pub fn canonical(&self, image: &CanonicalImage) -> CanonicalImage {
+        let mut image = image.clone();
+        for entry in &mut image.history {
+            entry.created_by = self.anonymous(&entry.created_by);
+        }
+        image
+    }
 }
 
 /// A named context on disk.
@@ -48,7 +73,17 @@ pub(super) fn materialize(
         let context = named_context(case, source, place, &base_layouts)?;
         named_contexts.insert(name.clone(), context);
     }
-    Ok(MaterializedCase { context_dir, dockerfile, named_contexts, base_layouts })
+    let server = start_server(case)?;
+    let address = server.iter().map(|server| ("SERVER".to_owned(), server.url()));
+    let build_args = case.request.build_args.clone().into_iter().chain(address).collect();
+    Ok(MaterializedCase { context_dir, dockerfile, named_contexts, base_layouts, build_args, server })
+}
+
+fn start_server(case: &Case) -> Result<Option<Server>, CorpusError> {
+    if case.request.http.is_empty() {
+        return Ok(None);
+    }
+    at(&case.dir, Server::start(&case.request.http)).map(Some)
 }
 
 fn write_directory(entries: &[Entry], dir: &Path) -> Result<(), CorpusError> {
