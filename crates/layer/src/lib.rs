@@ -12,6 +12,7 @@ mod resolve;
 mod source;
 pub mod tar;
 mod tree;
+mod unpack;
 mod writer;
 
 pub use compression::Compression;
@@ -22,4 +23,5 @@ pub use index::{IndexEntry, IndexedLayer, LayerIndex, index_layer};
 pub use resolve::{MAX_LINKS, Resolved, resolve, resolve_existing};
 pub use source::{Content, SourceTree, TreeError};
 pub use tree::{TarSource, Tree};
+pub use unpack::{Ownership, unpack};
 pub use writer::{Layer, LayerWriter};

@@ -54,10 +54,13 @@ impl Tree {
 
     /// Whether two paths are names of one file: hard links of each other. No links are followed.
     pub fn same_file(&self, a: &TreePath, b: &TreePath) -> bool {
-        match (self.node(a), self.node(b)) {
-            (Some(a), Some(b)) => a.file().is_some() && a.file() == b.file(),
-            _ => false,
-        }
+        let file = self.file(a);
+        file.is_some() && file == self.file(b)
+    }
+
+    /// What tells a regular file from every other one: equal for its names.
+    pub(crate) fn file(&self, path: &TreePath) -> Option<(u32, u64)> {
+        self.node(path).and_then(Node::file)
     }
 
     /// The entry at a path with its place; no links are followed.
