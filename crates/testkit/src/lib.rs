@@ -2,5 +2,8 @@
 
 pub mod canonical;
 pub mod corpus;
+pub mod faulty_proxy;
 pub mod fixtures;
+pub mod registry_server;
+pub mod token_server;
 pub mod tools;
