@@ -169,8 +169,8 @@ impl Sweep {
             candidates.extend(unused.map(|file| (file.used, Candidate::File(file), BTreeSet::new())));
         }
         candidates.sort_by_key(|(used, ..)| Reverse(*used));
-        while let Some((_, candidate, reaches)) = candidates.pop_if(|_| self.total > options.keep_storage.unwrap_or(0))
-        {
+        let too_much = |total: u64| options.keep_storage.is_none_or(|keep| total > keep);
+        while let Some((_, candidate, reaches)) = candidates.pop_if(|_| too_much(self.total)) {
             self.drop(candidate, &reaches);
         }
     }

@@ -1,13 +1,18 @@
 //! Docker's archive (moby `image/spec`, v1.2): `manifest.json` names a config and layer tars by their paths in the archive.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 
-use oci::{Descriptor, DiffId, Digest, ImageConfig, Manifest, MediaType, Reference};
+use layer::Format;
+use oci::{Descriptor, DiffId, Digest, Hasher, ImageConfig, LayerEncoding, Manifest, MediaType, Reference};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use crate::archive::import::{Imported, register};
 use crate::archive::staged::{Staged, StagedArchive};
+use crate::error::At;
+use crate::verify::copy_hashed;
 use crate::{Error, Store, document};
 
 /// One image in `manifest.json`.
@@ -86,10 +91,28 @@ fn read_config(archive: &StagedArchive, name: &str) -> Result<(Descriptor, Image
     Ok((descriptor, document::config(&staged.digest, &bytes)?))
 }
 
-/// A layer's file, which must be what the config says.
+/// What a layer's file is. Docker writes plain tars, others compressed ones; decompressed, both must be what the config says.
 fn describe_layer(staged: &Staged, diff_id: &DiffId) -> Result<Descriptor, Error> {
-    if staged.digest != diff_id.0 {
-        return Err(Error::Archive(format!("a layer that should be {diff_id} is {}", staged.digest)));
+    let (encoding, found) = decompressed(staged)?;
+    if found != diff_id.0 {
+        return Err(Error::Archive(format!("a layer that should be {diff_id} is {found}")));
     }
-    Ok(Descriptor::new(MediaType::OCI_LAYER, staged.digest.clone(), staged.size))
+    Ok(Descriptor::new(MediaType::layer(encoding, false), staged.digest.clone(), staged.size))
+}
+
+/// How a layer is compressed, and the digest of what is in it.
+fn decompressed(staged: &Staged) -> Result<(LayerEncoding, Digest), Error> {
+    let broken =
+        |error: &dyn std::fmt::Display| Error::Archive(format!("layer {} cannot be read: {error}", staged.digest));
+    let file = File::open(&staged.path).at("open", &staged.path)?;
+    let (format, mut tar) = layer::decompress(file).map_err(|error| broken(&error))?;
+    let encoding = match format {
+        Format::Plain => return Ok((LayerEncoding::Plain, staged.digest.clone())),
+        Format::Gzip => LayerEncoding::Gzip,
+        Format::Zstd => LayerEncoding::Zstd,
+        Format::Bzip2 | Format::Xz => return Err(broken(&"images have no layers compressed with bzip2 or xz")),
+    };
+    let mut hasher = Hasher::new();
+    copy_hashed(&mut tar, &mut io::sink(), &mut hasher).map_err(|error| broken(&error))?;
+    Ok((encoding, hasher.finish()))
 }

@@ -37,15 +37,16 @@ impl Store {
         self.import_archive(BufReader::with_capacity(1 << 20, file))
     }
 
-    /// Imports all images from a tar: an OCI layout, or what `docker save` and `podman save` write.
+    /// Imports all images from a tar, compressed or not: an OCI layout, or what `docker save` and `podman save` write.
     ///
     /// Nothing is believed: every digest is verified before anything gets a name. Members are unpacked beside the
     /// store's blobs under numbers, so the archive's size is bounded by the disk only.
     ///
     /// # Errors
     /// When the archive is malformed, lacks a part, or a part is not what it should be. The store is then as before.
-    pub fn import_archive(&self, tar: impl Read) -> Result<Vec<Imported>, Error> {
+    pub fn import_archive(&self, archive: impl Read + Send) -> Result<Vec<Imported>, Error> {
         self.lease()?;
+        let (_, tar) = layer::decompress(archive).map_err(|error| Error::Archive(error.to_string()))?;
         let archive = StagedArchive::read(self, tar)?;
         if archive.get("oci-layout").is_some() && archive.get("index.json").is_some() {
             return layout::import(self, &archive);
