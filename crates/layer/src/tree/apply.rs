@@ -25,7 +25,8 @@ impl Tree {
         let layer = self.layers;
         if entry.kind == EntryKind::OpaqueWhiteout {
             let dir = self.followed(&entry.path)?;
-            return Ok(self.dir_mut(&dir)?.hide_children(layer));
+            self.dir_mut(&dir)?.hide_children(layer);
+            return Ok(());
         }
         let (Some(parent), Some(name)) = (entry.path.parent(), entry.path.file_name()) else {
             Arc::make_mut(&mut self.root).describe(Arc::clone(entry), layer);

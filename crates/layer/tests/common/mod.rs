@@ -1,6 +1,8 @@
 //! What several test programs need.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod raw;
+
 use std::sync::Arc;
 
 use rootfs::TreePath;
@@ -59,7 +61,11 @@ pub(crate) fn varied() -> Vec<(Entry, Option<Vec<u8>>)> {
     all
 }
 
-pub(crate) fn write(entries: &[(Entry, Option<Vec<u8>>)], compression: Compression, threads: usize) -> (Layer, Vec<u8>) {
+pub(crate) fn write(
+    entries: &[(Entry, Option<Vec<u8>>)],
+    compression: Compression,
+    threads: usize,
+) -> (Layer, Vec<u8>) {
     let mut writer = LayerWriter::with_threads(Vec::new(), compression, threads).expect("a known level");
     for (entry, content) in entries {
         writer.append(entry, content.as_ref().map(|c| c as &dyn Content)).expect("appended");

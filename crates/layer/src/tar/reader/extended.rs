@@ -64,7 +64,7 @@ impl Extended {
 
     fn add_sparse(&mut self, key: &[u8], value: &[u8], member: &str) -> Result<(), Error> {
         let expected: &[u8] =
-            if self.sparse_pairs.len() % 2 == 0 { b"GNU.sparse.offset" } else { b"GNU.sparse.numbytes" };
+            if self.sparse_pairs.len().is_multiple_of(2) { b"GNU.sparse.offset" } else { b"GNU.sparse.numbytes" };
         let number = field::decimal(value).filter(|_| key == expected);
         self.sparse_pairs.push(number.ok_or_else(|| malformed(member, "its sparse map is malformed"))?);
         Ok(())

@@ -56,8 +56,8 @@ impl RawHeader {
         if size > i64::MAX as u64 {
             return Err(malformed(member, "its size is out of range"));
         }
-        let has_content = matches!(self.type_flag(), 0 | b'0' | b'7' | b'S');
-        if size > 0 && !(has_content && !self.is_old_directory()) {
+        let is_file = matches!(self.type_flag(), 0 | b'0' | b'7' | b'S') && !self.is_old_directory();
+        if size > 0 && !is_file {
             // Readers disagree on whether such bytes are there.
             return Err(refused(member, "it has a size though it is no regular file"));
         }
