@@ -28,6 +28,8 @@ use crate::source::{Source, Span};
 use line::Line;
 use lines::Lines;
 
+pub(crate) use lines::strip_continuation;
+
 /// Reads a Dockerfile.
 ///
 /// # Errors

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::ast::{Directives, Dockerfile, Instruction};
+use crate::ast::{Directives, Dockerfile, Instruction, Kind};
 use crate::limits::MAX_LINE;
+use crate::parse::strip_continuation;
 use crate::source::Source;
 
 /// Directives first, an empty line before each stage, keywords in upper case, continuation lines joined, comments
@@ -54,7 +55,14 @@ impl Printer<'_> {
         self.comments(&instruction.comments, out)?;
         let keyword = instruction.keyword.as_str();
         let rest = instruction.text.get(keyword.len()..).unwrap_or("");
-        self.line(&format!("{keyword}{rest}"), out)?;
+        match &instruction.kind {
+            // White space at the end of a trigger is part of it.
+            Kind::Onbuild(trigger) => {
+                let line = trigger.expression.split('\n').next().unwrap_or("");
+                self.line(&format!("{keyword} {line}"), out)?;
+            }
+            _ => self.line(&format!("{keyword}{rest}"), out)?,
+        }
         self.heredocs(instruction, out)
     }
 
@@ -75,7 +83,7 @@ impl Printer<'_> {
         }
         write!(out, "{rest}")?;
         // A form feed is trimmed when read, but keeps an escape character from continuing the line.
-        if rest.ends_with(self.escape) { writeln!(out, "\u{c}") } else { writeln!(out) }
+        if strip_continuation(rest, self.escape).is_some() { writeln!(out, "\u{c}") } else { writeln!(out) }
     }
 
     /// Breaks a line that is too long where neither half is read differently for it: not behind an escape character,

@@ -1,6 +1,7 @@
 //! "Did you mean?"
 
-/// The candidate nearest to `word`, if fewer than three insertions, removals or replacements of characters lead there.
+/// The candidate nearest to `word`, if fewer than three steps lead there: inserting, removing or replacing a
+/// character, or swapping two neighbours.
 /// Of equally near ones the first. Nothing if `word` is itself a candidate, as the mistake is elsewhere then.
 ///
 /// Case counts: a caller to whom it does not folds it first.
@@ -17,33 +18,41 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
     best
 }
 
-/// The Levenshtein distance, or `limit` where it is no less.
+/// Words are compared up to this many characters, so that a long one costs no more.
+const MAX_WORD: usize = 128;
+
+/// How many steps lead from one word to the other, or `limit` where they are no fewer.
 fn distance(left: &str, right: &str, limit: usize) -> usize {
     let left: Vec<char> = left.chars().take(MAX_WORD).collect();
     let right: Vec<char> = right.chars().take(MAX_WORD).collect();
     if left.len().abs_diff(right.len()) >= limit {
         return limit;
     }
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, char) in left.iter().enumerate() {
-        row = next_row(&row, above + 1, *char, &right);
+    let mut rows = vec![(0..=right.len()).collect::<Vec<usize>>()];
+    for length in 1..=left.len() {
+        let row = next_row(&rows, left.get(..length).unwrap_or(&left), &right);
+        rows.push(row);
     }
-    row.last().copied().unwrap_or(limit).min(limit)
+    rows.last().and_then(|row| row.last()).copied().unwrap_or(limit).min(limit)
 }
 
-/// Words are compared up to this many characters, so that a long one costs no more.
-const MAX_WORD: usize = 128;
-
-/// The next row of the table of distances, which begins with `first`.
-fn next_row(row: &[usize], first: usize, char: char, right: &[char]) -> Vec<usize> {
-    let mut next = vec![first];
-    let mut before = first;
-    for (pair, other) in row.windows(2).zip(right) {
-        let [diagonal, above] = pair else { continue };
-        before = (diagonal + usize::from(char != *other)).min(above + 1).min(before + 1);
-        next.push(before);
+/// The table's next row: the steps from `left` to each beginning of `right`, given the rows for shorter `left`s.
+fn next_row(rows: &[Vec<usize>], left: &[char], right: &[char]) -> Vec<usize> {
+    let at =
+        |row: usize, column: usize| rows.get(row).and_then(|row| row.get(column)).copied().unwrap_or(usize::MAX - 1);
+    let height = left.len();
+    let mut row = vec![height];
+    for width in 1..=right.len() {
+        let [mine, theirs] = [left.get(height - 1), right.get(width - 1)];
+        let mut steps = at(height - 1, width - 1) + usize::from(mine != theirs);
+        steps = steps.min(at(height - 1, width) + 1).min(row.last().map_or(steps, |before| before + 1));
+        let swapped = height > 1 && width > 1 && left.get(height - 2) == theirs && mine == right.get(width - 2);
+        if swapped {
+            steps = steps.min(at(height - 2, width - 2) + 1);
+        }
+        row.push(steps);
     }
-    next
+    row
 }
 
 #[cfg(test)]
@@ -56,6 +65,7 @@ mod tests {
         for (word, expected) in [
             ("FORM", Some("FROM")),
             ("COPPY", Some("COPY")),
+            ("CPOYY", Some("COPY")),
             ("RNU", Some("RUN")),
             ("COMMAND", None),
             ("COPY", None),

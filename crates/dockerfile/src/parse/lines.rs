@@ -97,15 +97,15 @@ impl<'a> Lines<'a> {
                 }
                 continue;
             }
-            let (text, continued) = self.strip_continuation(text);
-            if text.is_empty() && !continued {
+            if text.is_empty() {
                 continue;
             }
+            let joined = strip_continuation(text, self.escape());
             let comments = std::mem::take(&mut self.comments);
             let end = line.start + line.content().len();
             let mut logical = Logical { text: String::new(), pieces: Vec::new(), empty: Vec::new(), comments, end };
-            logical.push(text, start);
-            if continued {
+            logical.push(joined.unwrap_or(text), start);
+            if joined.is_some() {
                 self.join(&mut logical)?;
             }
             return Ok(Some(logical));
@@ -137,24 +137,21 @@ impl<'a> Lines<'a> {
                 continue;
             }
             logical.end = line.start + text.len();
-            let (text, continued) = self.strip_continuation(text);
-            logical.push(text, line.start);
-            if !continued {
+            let joined = strip_continuation(text, self.escape());
+            logical.push(joined.unwrap_or(text), line.start);
+            if joined.is_none() {
                 break;
             }
         }
         Ok(())
     }
+}
 
-    /// The line without its continuation character, and whether it had one: an escape character at the end (blanks may
-    /// follow) that stands not behind another.
-    fn strip_continuation<'l>(&self, line: &'l str) -> (&'l str, bool) {
-        let escape = self.escape();
-        match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {
-            Some(before) if !before.ends_with(escape) => (before, true),
-            _ => (line, false),
-        }
-    }
+/// The line without its continuation character, if it has one: an escape character at the end (blanks may follow) that
+/// does not stand behind another.
+pub(crate) fn strip_continuation(line: &str, escape: char) -> Option<&str> {
+    let before = line.trim_end_matches([' ', '\t']).strip_suffix(escape)?;
+    (!before.ends_with(escape)).then_some(before)
 }
 
 impl<'a> Physical<'a> {
