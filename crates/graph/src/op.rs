@@ -297,6 +297,17 @@ impl Op {
 }
 
 impl Input {
+    /// What it is called.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Context(name) => name.clone(),
+            Self::Step(id) => id.to_string(),
+            Self::Inline(file) => file.name.clone(),
+            Self::Http(file) => file.url.clone(),
+            Self::Git(source) => source.remote.clone(),
+        }
+    }
+
     fn each_step(&mut self, visit: &mut dyn FnMut(&mut StepId)) {
         if let Self::Step(id) = self {
             visit(id);

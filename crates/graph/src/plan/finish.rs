@@ -1,11 +1,14 @@
 //! The target as a graph.
 
-use oci::{ImageConfig, Platform};
+use oci::{History, ImageConfig, Platform};
 
-use super::stage::{Root, whole_input};
 use super::Planner;
+use super::stage::{Root, whole_input};
 use crate::error::Problem;
-use crate::{ErrorKind, Graph};
+use crate::{ErrorKind, Graph, StepId};
+
+/// What BuildKit's exporter writes into the comment of entries it adds.
+const EXPORTER_COMMENT: &str = "buildkit.exporter.image.v0";
 
 impl Planner<'_> {
     /// The target's steps, config and findings.
@@ -17,6 +20,11 @@ impl Planner<'_> {
             Root::Input(input) => whole_input(&mut self, input),
         };
         let mut config = state.image;
+        let mut made = state.made;
+        if let Some((entry, step)) = self.context_entry(root) {
+            config.history.push(entry);
+            made.push(Some(step));
+        }
         config.config.labels.extend(self.request.labels.clone());
         set_platform(&mut config, self.request.platform_is_explicit.then_some(&self.request.platform));
         let warnings = self.findings.into_sorted();
@@ -32,12 +40,26 @@ impl Planner<'_> {
             steps,
             root: places[&root],
             config,
-            history: state.made.iter().map(|made| made.and_then(|step| places.get(&step).copied())).collect(),
+            history: made.iter().map(|made| made.and_then(|step| places.get(&step).copied())).collect(),
             platform: state.platform,
             epoch: self.epoch,
             warnings,
             skipped: self.skipped,
         })
+    }
+}
+
+impl Planner<'_> {
+    /// A context that a stage starts from makes a layer that no instruction stands for. BuildKit's exporter puts an
+    /// entry for it behind all others.
+    fn context_entry(&self, root: StepId) -> Option<(History, StepId)> {
+        let (step, name) = self.steps.whole_context_below(root)?;
+        let entry = History {
+            created_by: format!("local source for {name}"),
+            comment: EXPORTER_COMMENT.to_owned(),
+            ..History::default()
+        };
+        Some((entry, step))
     }
 }
 

@@ -9,8 +9,8 @@ use oci::Reference;
 
 use super::variables::Variables;
 use super::{Planner, suggest};
-use crate::error::Problem;
 use crate::ErrorKind;
+use crate::error::Problem;
 
 impl Planner<'_> {
     /// Gives the global arguments their values: the platforms' first, then those of the file.

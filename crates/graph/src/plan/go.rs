@@ -60,10 +60,10 @@ fn escape(code: u32) -> String {
     }
 }
 
-/// Whether Go prints the character as it is. Rust escapes the same ones, except that it also escapes combining marks
-/// at the start of a text.
+/// Whether Go prints the character as it is. Rust escapes the same ones, except that it also escapes single quotes, and
+/// combining marks at the start of a text.
 fn is_print(char: char) -> bool {
-    format!("a{char}").escape_debug().count() == 2
+    char == '\'' || format!("a{char}").escape_debug().count() == 2
 }
 
 /// Seconds since 1970 as RFC 3339 in UTC.
@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn strings_are_quoted_as_in_go() {
-        let words = ["a b", "q\"\\", "\u{1}\t\u{a0}é\u{fe0f}", "\u{10ffff}"].map(str::to_owned);
-        assert_eq!(quoted(&words), "[\"a b\" \"q\\\"\\\\\" \"\\x01\\t\\u00a0é\u{fe0f}\" \"\\U0010ffff\"]");
+        let words = ["a b", "q'\"\\", "\u{1}\t\u{a0}é\u{fe0f}", "\u{10ffff}"].map(str::to_owned);
+        assert_eq!(quoted(&words), "[\"a b\" \"q'\\\"\\\\\" \"\\x01\\t\\u00a0é\u{fe0f}\" \"\\U0010ffff\"]");
     }
 
     #[test]

@@ -72,7 +72,10 @@ impl StageBuild<'_, '_> {
             expanded.push((self.expand(&pair.name)?, self.expand(&pair.value)?));
             if pair.legacy {
                 let word = instruction.keyword;
-                self.report(Rule::LegacyKeyValueFormat, format!("use \"{word} key=value\" instead of \"{word} key value\""));
+                self.report(
+                    Rule::LegacyKeyValueFormat,
+                    format!("use \"{word} key=value\" instead of \"{word} key value\""),
+                );
             }
         }
         Ok(expanded)
@@ -172,7 +175,10 @@ impl StageBuild<'_, '_> {
                     self.report(Rule::ExposeProtoCasing, format!("the protocol of {text:?} should be lowercase"));
                 }
                 if ports.host_parts {
-                    self.report(Rule::ExposeInvalidFormat, format!("EXPOSE takes no address and no host port, found {text:?}"));
+                    self.report(
+                        Rule::ExposeInvalidFormat,
+                        format!("EXPOSE takes no address and no host port, found {text:?}"),
+                    );
                 }
                 all.extend(ports.list);
             }

@@ -67,7 +67,13 @@ mod tests {
 
     #[test]
     fn absolute_directories_stay_as_written() {
-        let cases = [("/a", "b/../c", "/a/c"), ("/a", "/b/../c/", "/b/../c/"), ("", "x", "/x"), ("r", "", "/r"), ("r", "r", "/r/r")];
+        let cases = [
+            ("/a", "b/../c", "/a/c"),
+            ("/a", "/b/../c/", "/b/../c/"),
+            ("", "x", "/x"),
+            ("r", "", "/r"),
+            ("r", "r", "/r/r"),
+        ];
         for (directory, path, expected) in cases {
             assert_eq!(resolve(directory, path), expected);
         }

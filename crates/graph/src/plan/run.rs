@@ -46,12 +46,15 @@ impl StageBuild<'_, '_> {
 
     fn run_op(&mut self, args: Vec<String>, mounts: Vec<Mount>, run: &Run) -> RunOp {
         let request = self.planner.request;
-        let hostname = request.hostname.clone().or_else(|| request.build_arg("BUILDKIT_SANDBOX_HOSTNAME").map(str::to_owned));
+        let hostname =
+            request.hostname.clone().or_else(|| request.build_arg("BUILDKIT_SANDBOX_HOSTNAME").map(str::to_owned));
         RunOp {
             parent: self.parent(),
             args,
             env: self.state.variables.pairs().to_vec(),
-            proxy: proxies(request.build_args.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))),
+            proxy: proxies(
+                request.build_args.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))),
+            ),
             directory: self.state.directory.clone(),
             user: self.state.image.config.user.clone(),
             mounts,

@@ -238,7 +238,8 @@ impl<'p, 'a> StageBuild<'p, 'a> {
     /// The next label of the stage.
     fn label(&mut self, text: &str) -> StepLabel {
         let node = &self.planner.nodes[self.index];
-        let (word, rest) = text.split_once(' ').map_or((text, String::new()), |(word, rest)| (word, format!(" {rest}")));
+        let (word, rest) =
+            text.split_once(' ').map_or((text, String::new()), |(word, rest)| (word, format!(" {rest}")));
         let text = format!("{}{rest}", word.to_uppercase());
         if node.total == 0 {
             return StepLabel::plain(&text);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dockerfile::Span;
 
-use crate::{Op, Step, StepId, StepKey, StepLabel};
+use crate::{CopySource, Op, Step, StepId, StepKey, StepLabel};
 
 /// Steps in the order in which they were first needed.
 #[derive(Debug, Default)]
@@ -25,6 +25,21 @@ impl Steps {
         found
     }
 
+    /// At the bottom of a file system, the step that holds all of a context, and the context's name.
+    pub(super) fn whole_context_below(&self, root: StepId) -> Option<(StepId, String)> {
+        let mut at = root;
+        loop {
+            let op = &self.list[at.0].op;
+            if let Op::Copy(copy) = op
+                && let ([CopySource { input, span: None, .. }], Op::Scratch) =
+                    (copy.sources.as_slice(), &self.list[copy.parent.0].op)
+            {
+                return Some((at, input.name()));
+            }
+            at = op.parent()?;
+        }
+    }
+
     /// The steps that `root` needs, renumbered, and the new number of each old one.
     pub(super) fn needed_by(self, root: StepId) -> (Vec<Step>, BTreeMap<StepId, StepId>) {
         let mut needed = BTreeSet::from([root]);
@@ -33,7 +48,8 @@ impl Steps {
                 needed.extend(step.op.inputs());
             }
         }
-        let places: BTreeMap<StepId, StepId> = needed.iter().enumerate().map(|(new, old)| (*old, StepId(new))).collect();
+        let places: BTreeMap<StepId, StepId> =
+            needed.iter().enumerate().map(|(new, old)| (*old, StepId(new))).collect();
         let kept = self.list.into_iter().filter(|step| needed.contains(&step.id));
         let steps = kept.map(|step| Step { id: places[&step.id], op: step.op.with_inputs(|id| places[&id]), ..step });
         (steps.collect(), places)

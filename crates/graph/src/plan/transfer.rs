@@ -8,9 +8,7 @@ use super::stages::Command;
 use super::{Planner, paths};
 use crate::error::Problem;
 use crate::op::has_wildcards;
-use crate::{
-    Below, Copy, CopySource, ErrorKind, GitSource, HttpSource, InlineFile, Input, ModeSpec, Op, OwnerSpec,
-};
+use crate::{Below, Copy, CopySource, ErrorKind, GitSource, HttpSource, InlineFile, Input, ModeSpec, Op, OwnerSpec};
 
 /// A transfer with its words expanded.
 struct Expanded<'t> {
@@ -155,7 +153,8 @@ impl Expanded<'_> {
         if !self.add {
             return Err(ErrorKind::RemoteCopy(url.to_owned()));
         }
-        let checksum = self.checksum.as_ref().map(|text| Digest::parse(text).map_err(|_| ErrorKind::Checksum(text.clone())));
+        let checksum =
+            self.checksum.as_ref().map(|text| Digest::parse(text).map_err(|_| ErrorKind::Checksum(text.clone())));
         let name = http_name(url);
         Ok(CopySource {
             path: format!("/{name}"),
