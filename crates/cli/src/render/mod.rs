@@ -1,0 +1,44 @@
+//! How progress looks. Everything here goes to standard error; results have standard output to
+//! themselves.
+
+mod plain;
+mod rawjson;
+mod text;
+mod time;
+mod timings;
+mod tty;
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use engine::{EventSink, Silent};
+
+use crate::request::Display;
+
+pub(crate) use text::{clean, size};
+pub(crate) use timings::Timed;
+
+/// What shows the events of one command.
+pub(crate) fn progress(display: Display) -> Box<dyn EventSink> {
+    match display {
+        Display::Plain => Box::new(plain::Plain::new(io::stderr())),
+        Display::Tty => Box::new(tty::Tty::new()),
+        Display::RawJson => Box::new(rawjson::RawJson::new(io::stderr(), std::time::SystemTime::now())),
+        Display::Quiet | Display::None => Box::new(Silent),
+    }
+}
+
+/// Where lines are shown. Whoever reads them may go away: that fails no build.
+trait Lines: Write + Send {
+    fn line(&mut self, line: &str) {
+        let _gone = self.write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+impl<W: Write + Send> Lines for W {}
+
+/// The state behind a lock. A thread that panicked while it showed something left nothing half
+/// done that matters.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,218 @@
+//! What is understood and refused: flags for what is not there yet, and contradictions.
+
+use engine::{BuildRequest, ImageForm, Output};
+
+use super::output::{self, is_file_system};
+use super::{RequestError, Surroundings, csv, suggest};
+use crate::args::{BuildArgs, RefusedArgs, parse_bool};
+
+const ENTITLEMENTS: &[&str] = &["network.host", "security.insecure"];
+const NO_RUN: &str = "it is for RUN, which is not executed yet";
+
+/// Refuses flags for what is not there yet.
+pub(crate) fn check(args: &BuildArgs) -> Result<(), RequestError> {
+    unsupported_flags(&args.refused)?;
+    entitlements(&args.allow)?;
+    attestations(args)
+}
+
+/// Each flag, whether it was given, why it is refused and what to do.
+fn unsupported_flags(args: &RefusedArgs) -> Result<(), RequestError> {
+    let cache = "shipsmith's cache is the local store, which is not exported yet";
+    let keep = "leave it out; keep the store between builds with --store DIR";
+    let resources = args.resource_flag();
+    let flags = [
+        (!args.secrets.is_empty(), "--secret", NO_RUN, "leave it out"),
+        (!args.ssh.is_empty(), "--ssh", NO_RUN, "leave it out"),
+        (args.builder.is_some(), "--builder", "builds run in this process, not on a builder", "leave it out"),
+        (!args.cache_from.is_empty(), "--cache-from", cache, keep),
+        (!args.cache_to.is_empty(), "--cache-to", cache, keep),
+        (args.cgroup_parent.is_some(), "--cgroup-parent", NO_RUN, "leave it out"),
+        (resources.is_some(), resources.unwrap_or_default(), NO_RUN, "leave it out"),
+        (!args.policy.is_empty(), "--policy", "source policies are not evaluated yet", "pin bases by digest instead"),
+        (args.isolation.is_some(), "--isolation", NO_RUN, "leave it out"),
+        (!args.security_opt.is_empty(), "--security-opt", NO_RUN, "leave it out"),
+        (args.squash, "--squash", "BuildKit has no such thing either", "use fewer COPY instructions"),
+        (args.merge_layers, "--merge-layers", "layers are not merged yet", "use fewer COPY instructions"),
+        (args.print.is_some(), "--print", "it is the old name of --call", "use --call"),
+    ];
+    match flags.into_iter().find(|(given, ..)| *given) {
+        Some((_, flag, reason, hint)) => Err(RequestError::unsupported(flag, reason, hint)),
+        None => Ok(()),
+    }
+}
+
+impl RefusedArgs {
+    /// The resource limit that was given, by its flag.
+    fn resource_flag(&self) -> Option<&'static str> {
+        let flags = [
+            (!self.resources.is_empty(), "--resource"),
+            (self.memory.is_some(), "--memory"),
+            (self.memory_swap.is_some(), "--memory-swap"),
+            (self.cpu_shares.is_some(), "--cpu-shares"),
+            (self.cpu_period.is_some(), "--cpu-period"),
+            (self.cpu_quota.is_some(), "--cpu-quota"),
+            (self.cpuset_cpus.is_some(), "--cpuset-cpus"),
+            (self.cpuset_mems.is_some(), "--cpuset-mems"),
+        ];
+        flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
+/// Entitlements grant what RUN may ask for, so granting them is harmless; names are checked.
+fn entitlements(names: &[String]) -> Result<(), RequestError> {
+    for name in names.iter().filter(|name| !name.is_empty()) {
+        match name.split('=').next().unwrap_or_default() {
+            "network.host" | "security.insecure" => {}
+            "device" => {
+                return Err(RequestError::unsupported("--allow device", NO_RUN, "leave it out"));
+            }
+            "buildx.local.delete" => {
+                let reason = "nothing is ever deleted from a destination";
+                return Err(RequestError::unsupported("--allow buildx.local.delete", reason, "leave it out"));
+            }
+            other => {
+                let error = RequestError::invalid("--allow", name, "no such entitlement");
+                return Err(error.or_hint(suggest::hint(other, ENTITLEMENTS)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Attestations that are asked for are refused; to ask for none is fine.
+fn attestations(args: &BuildArgs) -> Result<(), RequestError> {
+    for (flag, value) in [("--provenance", &args.provenance), ("--sbom", &args.sbom)] {
+        let Some(value) = value else { continue };
+        if parse_bool(value) != Ok(false) && !is_disabled(flag, value)? {
+            return Err(no_attestation(flag));
+        }
+    }
+    for text in &args.attests {
+        known_attestation(text)?;
+        if !is_disabled("--attest", text)? {
+            return Err(no_attestation("--attest"));
+        }
+    }
+    Ok(())
+}
+
+fn is_disabled(flag: &'static str, text: &str) -> Result<bool, RequestError> {
+    if parse_bool(text).is_ok() {
+        return Ok(false);
+    }
+    let disabled = csv::pairs(flag, text)?.into_iter().rfind(|(key, _)| key == "disabled");
+    let disabled = disabled.map(|(_, value)| parse_bool(&value)).transpose();
+    Ok(disabled.map_err(|reason| RequestError::invalid(flag, text, reason))?.unwrap_or_default())
+}
+
+fn known_attestation(text: &str) -> Result<(), RequestError> {
+    let kinds = ["provenance", "sbom"];
+    let kind = csv::pairs("--attest", text)?.into_iter().find(|(key, _)| key == "type");
+    match kind {
+        None => {
+            Err(RequestError::invalid("--attest", text, "there is no type= in it")
+                .or_hint("type=provenance or type=sbom"))
+        }
+        Some((_, kind)) if kinds.contains(&kind.as_str()) => Ok(()),
+        Some((_, kind)) => Err(RequestError::invalid("--attest", text, format!("unknown attestation {kind:?}"))
+            .or_hint(suggest::hint(&kind, &kinds))),
+    }
+}
+
+fn no_attestation(flag: &str) -> RequestError {
+    RequestError::unsupported(flag, "attestations are not made yet", "leave it out: none is the default here")
+}
+
+/// Refuses contradictions between outputs, names, platforms and files.
+pub(crate) fn conflicts(
+    args: &BuildArgs,
+    request: &BuildRequest,
+    around: &dyn Surroundings,
+) -> Result<(), RequestError> {
+    one_stdout(args, request, around)?;
+    names_to_push(request)?;
+    several_platforms(request)?;
+    one_compression(request)?;
+    if args.offline && request.outputs.iter().any(is_pushed) {
+        return Err(RequestError::conflict(
+            "--offline talks to no registry, and an output is pushed to one",
+            "leave one of them out",
+        ));
+    }
+    if args.iidfile.is_some() && request.outputs.iter().any(is_file_system) {
+        return Err(RequestError::conflict(
+            "a file system has no image id for --iidfile",
+            "leave out --iidfile, or use type=oci",
+        ));
+    }
+    Ok(())
+}
+
+/// Standard output takes one thing, and no archive if it is a terminal.
+fn one_stdout(args: &BuildArgs, request: &BuildRequest, around: &dyn Surroundings) -> Result<(), RequestError> {
+    let archives = request.outputs.iter().filter(|output| output::is_stdout(output)).count();
+    if archives > 1 {
+        return Err(RequestError::conflict("two outputs go to standard output", "give all but one a dest=FILE"));
+    }
+    if archives == 1 && args.quiet {
+        return Err(RequestError::conflict(
+            "the image's id and an output both go to standard output",
+            "leave out --quiet, or add dest=FILE",
+        ));
+    }
+    if archives == 1 && around.stdout_is_terminal() {
+        return Err(RequestError::conflict(
+            "an archive is not written to a terminal",
+            "add dest=FILE, or redirect standard output",
+        ));
+    }
+    Ok(())
+}
+
+fn is_pushed(output: &Output) -> bool {
+    matches!(output, Output::Image(options) if options.push)
+}
+
+/// What is pushed has a name; what is pushed by digest has no tag.
+fn names_to_push(request: &BuildRequest) -> Result<(), RequestError> {
+    for output in &request.outputs {
+        let Output::Image(options) = output else { continue };
+        let names = if options.names.is_empty() { &request.tags } else { &options.names };
+        if options.push && names.is_empty() {
+            return Err(RequestError::conflict(
+                "an image without a name cannot be pushed",
+                "add --tag REGISTRY/REPOSITORY:TAG",
+            ));
+        }
+        let tagged = names.iter().find(|name| name.tag().is_some());
+        if let Some(name) = tagged.filter(|_| options.push && options.push_by_digest) {
+            let message = format!("{name} is a tag, and push-by-digest pushes none");
+            return Err(RequestError::conflict(message, "name the repository only"));
+        }
+    }
+    Ok(())
+}
+
+/// Docker's engine and its archives hold one platform.
+fn several_platforms(request: &BuildRequest) -> Result<(), RequestError> {
+    let one_only = |output: &&Output| matches!(output, Output::Load(_) | Output::Docker(_));
+    if request.platforms.len() > 1 && request.outputs.iter().any(|output| one_only(&output)) {
+        return Err(RequestError::conflict(
+            "docker's archives and engines take one platform, and several are built",
+            "use --push or type=oci, or build one --platform",
+        ));
+    }
+    Ok(())
+}
+
+/// One build compresses once: its bytes are the same wherever they go.
+fn one_compression(request: &BuildRequest) -> Result<(), RequestError> {
+    let forms = || request.outputs.iter().filter_map(output::form);
+    let asked = |form: &&ImageForm| form.compression.is_some();
+    let first = forms().find(asked).map(|form| form.compression);
+    if forms().filter(asked).any(|form| Some(form.compression) != first) {
+        return Err(RequestError::conflict("two outputs ask for different compressions", "run two builds"));
+    }
+    Ok(())
+}
