@@ -24,6 +24,7 @@
 mod base;
 mod case;
 mod entry;
+mod lint;
 mod materialize;
 mod server;
 
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 pub use base::{Base, BaseImage, BaseLayer};
 pub use case::{Case, ContextSource, Expectation, ExpectedError, Request};
 pub use entry::{Entry, EntryKind};
+pub use lint::LintFinding;
 pub use materialize::{MaterializedCase, NamedContext};
 pub use server::{HttpAnswer, Server};
 
@@ -85,6 +87,16 @@ impl Corpus {
         dirs.iter().map(|dir| Case::load(dir)).collect()
     }
 
+    /// What BuildKit's linter finds in the cases that build, by the case's name; it finds nothing in cases that are absent.
+    ///
+    /// # Errors
+    /// When `expected-lint.txt` is missing or not valid.
+    pub fn lint_findings(&self) -> Result<BTreeMap<String, Vec<LintFinding>>, CorpusError> {
+        let path = self.root.join("expected-lint.txt");
+        let text = at(&path, fs::read_to_string(&path))?;
+        lint::parse(&text).ok_or(CorpusError::Lint(path))
+    }
+
     /// The directories of all cases, sorted.
     ///
     /// # Errors
@@ -120,6 +132,8 @@ pub enum CorpusError {
     NoExpectation(PathBuf),
     #[error("{} does not begin with `Dockerfile:LINE` or `Dockerfile`", .0.display())]
     ErrorPlace(PathBuf),
+    #[error("{} has a line that is not `AREA/NAME: LINES RULE DETAIL`", .0.display())]
+    Lint(PathBuf),
     #[error("{case} uses the base {base}, which corpus/bases does not have")]
     UnknownBase { case: String, base: String },
 }

@@ -1,6 +1,9 @@
 //! The corpus is complete: every case loads, materializes and expects something.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
 use shipsmith_testkit::canonical::read_images;
@@ -79,4 +82,42 @@ fn an_error_names_its_line_or_none() {
     let parsed = ExpectedError::parse("Dockerfile\nno such file\nhere\n");
     assert_eq!(parsed, Some(ExpectedError { line: None, message: "no such file\nhere".to_owned() }));
     assert_eq!(ExpectedError::parse("elsewhere\nx"), None);
+}
+
+#[test]
+fn the_linter_findings_belong_to_cases() -> Outcome {
+    let corpus = Corpus::open(&root())?;
+    let cases: BTreeMap<String, Case> = corpus.cases()?.into_iter().map(|case| (case.name.clone(), case)).collect();
+    for (name, findings) in corpus.lint_findings()? {
+        let case = cases.get(&name).ok_or(format!("{name} is no case"))?;
+        let lines = case.dockerfile.split(|byte| *byte == b'\n').count();
+        for finding in findings {
+            assert!(finding.line as usize <= lines, "{name}: {finding:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_server_answers_what_it_knows_and_404_else() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let case = dir.path().join("area/case");
+    std::fs::create_dir_all(&case)?;
+    std::fs::write(case.join("Dockerfile"), "FROM scratch\n")?;
+    std::fs::write(case.join("case.toml"), r#"http = [{ url = "/a", body = { path = "a", content = "text" } }]"#)?;
+    let ready = Corpus::open(&root())?.materialize(&Case::load_request(&case)?, &dir.path().join("out"))?;
+    let address = ready.build_args.get("SERVER").ok_or("no server")?;
+    assert!(get(address, "GET", "/a")?.ends_with("\r\n\r\ntext"));
+    assert!(get(address, "HEAD", "/a")?.ends_with("Content-Length: 4\r\n\r\n"));
+    assert!(get(address, "GET", "/b")?.starts_with("HTTP/1.1 404 "));
+    assert_eq!(ready.anonymous(&format!("ADD {address}/a /")), "ADD http://server/a /");
+    Ok(())
+}
+
+fn get(address: &str, method: &str, path: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address.trim_start_matches("http://"))?;
+    write!(connection, "{method} {path} HTTP/1.1\r\nHost: server\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
 }
