@@ -1,0 +1,125 @@
+//! One held file, directory, link or device.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{
+    AtFlags, CWD, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmodat, chownat, fstat, getxattr,
+    listxattr, readlinkat, setxattr, utimensat,
+};
+use rustix::io::Errno;
+
+use crate::root::at;
+use crate::{Error, Metadata, Time, TreePath};
+
+/// A descriptor that names one file and cannot be made to name another, whatever happens to its path.
+#[derive(Debug)]
+pub struct Node {
+    fd: OwnedFd,
+    path: TreePath,
+}
+
+impl Node {
+    pub(crate) fn new(fd: OwnedFd, path: TreePath) -> Node {
+        Node { fd, path }
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub fn metadata(&self) -> Result<Metadata, Error> {
+        fstat(&self.fd).map(Metadata::from).map_err(at("stat", &self.path))
+    }
+
+    /// The text of this symbolic link.
+    ///
+    /// # Errors
+    /// When it is no link.
+    pub fn read_link(&self) -> Result<Vec<u8>, Error> {
+        let text = readlinkat(&self.fd, "", Vec::new()).map_err(at("read link", &self.path))?;
+        Ok(text.into_bytes())
+    }
+
+    /// Its extended attributes, sorted by name. A file system that knows none has none; one that vanishes meanwhile is not
+    /// there.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn xattrs(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+        let own = self.own_path();
+        let names = match grown(|buffer| listxattr(&*own, buffer)) {
+            Err(Errno::NOTSUP) => return Ok(BTreeMap::new()),
+            result => result.map_err(at("list extended attributes of", &self.path))?,
+        };
+        let mut xattrs = BTreeMap::new();
+        for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+            match grown(|buffer| getxattr(&*own, name, buffer)) {
+                Ok(value) => drop(xattrs.insert(name.to_vec(), value)),
+                Err(Errno::NODATA) => {}
+                Err(errno) => return Err(at("read extended attribute of", &self.path)(errno)),
+            }
+        }
+        Ok(xattrs)
+    }
+
+    /// Sets one extended attribute.
+    ///
+    /// # Errors
+    /// When the file system or the kernel refuses.
+    pub fn set_xattr(&self, name: &[u8], value: &[u8]) -> Result<(), Error> {
+        setxattr(self.own_path(), name, value, XattrFlags::empty()).map_err(at("set extended attribute of", &self.path))
+    }
+
+    /// Changes owner and group. The kernel clears set-user-id and set-group-id, so set the mode afterwards.
+    ///
+    /// # Errors
+    /// When that is not permitted.
+    pub fn set_owner(&self, uid: u32, gid: u32) -> Result<(), Error> {
+        let (uid, gid) = (Uid::from_raw_unchecked(uid), Gid::from_raw_unchecked(gid));
+        chownat(&self.fd, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).map_err(at("change owner of", &self.path))
+    }
+
+    /// Changes the permission bits. Symbolic links have none to change.
+    ///
+    /// # Errors
+    /// When that is not permitted.
+    pub fn set_mode(&self, mode: u32) -> Result<(), Error> {
+        chmodat(CWD, self.own_path(), Mode::from_raw_mode(mode & 0o7777), AtFlags::empty())
+            .map_err(at("change mode of", &self.path))
+    }
+
+    /// Changes the modification time and leaves the access time.
+    ///
+    /// # Errors
+    /// When that is not permitted.
+    pub fn set_mtime(&self, time: Time) -> Result<(), Error> {
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec: time.seconds, tv_nsec: time.nanos.into() },
+        };
+        utimensat(&self.fd, "", &times, AtFlags::EMPTY_PATH).map_err(at("change time of", &self.path))
+    }
+
+    /// For the calls that have no form that takes a descriptor like ours: the kernel's own name of it, which leads to the
+    /// file itself and follows nothing.
+    fn own_path(&self) -> String {
+        format!("/proc/self/fd/{}", self.fd.as_fd().as_raw_fd())
+    }
+}
+
+/// Calls with a buffer that grows until the answer fits.
+fn grown(call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; 256];
+    loop {
+        match call(&mut buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(buffer);
+            }
+            // The kernel's limit for names and for a value is 64 KiB.
+            Err(Errno::RANGE) if buffer.len() < 1 << 17 => buffer.resize(buffer.len() * 8, 0),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
