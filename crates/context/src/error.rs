@@ -68,6 +68,14 @@ pub enum Error {
     /// The context's archive cannot be read.
     #[error(transparent)]
     Archive(#[from] layer::Error),
+    /// An archive that would fill memory or disk.
+    #[error("the archive's {what} exceed {limit} bytes")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound, in bytes.
+        limit: u64,
+    },
     /// Two files want one place.
     #[error("{path} is there already")]
     Taken {
@@ -141,6 +149,7 @@ impl Error {
                 Some("is it the Dockerfile? archives and binaries are contexts, not Dockerfiles".into())
             }
             Self::Scratch { .. } => Some("free some space there, or set TMPDIR to another directory".into()),
+            Self::TooMuch { .. } => Some("give the context as a directory if it is really that large".into()),
             Self::Status { status, .. } if *status == StatusCode::NOT_FOUND => Some("check the URL".into()),
             Self::Checksum { .. } => Some("check where the file comes from before taking over the new digest".into()),
             _ => None,

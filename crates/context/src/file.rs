@@ -89,19 +89,20 @@ impl Content for HostFile {
     }
 }
 
-/// A file that only we have: read at positions, so that many readers share the descriptor.
+/// Part of a file that only we have: read at positions, so that many readers share the descriptor.
 pub(crate) struct HeldFile {
     file: Arc<File>,
+    start: u64,
     size: u64,
 }
 
 impl HeldFile {
-    pub(crate) fn new(file: File, size: u64) -> Self {
-        Self { file: Arc::new(file), size }
+    pub(crate) fn new(file: Arc<File>, start: u64, size: u64) -> Self {
+        Self { file, start, size }
     }
 
     pub(crate) fn reader(&self) -> impl Read + Send + use<> {
-        HeldReader { file: Arc::clone(&self.file), at: 0, end: self.size }
+        HeldReader { file: Arc::clone(&self.file), at: self.start, left: self.size }
     }
 }
 
@@ -114,17 +115,18 @@ impl Content for HeldFile {
 struct HeldReader {
     file: Arc<File>,
     at: u64,
-    end: u64,
+    left: u64,
 }
 
 impl Read for HeldReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let want = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.file.read_at(&mut buffer[..want], self.at)?;
+        let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read_at(buffer.get_mut(..want).unwrap_or_default(), self.at)?;
         if count == 0 && want > 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.at += count as u64;
+        self.left -= count as u64;
         Ok(count)
     }
 }
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn readers_of_a_held_file_do_not_disturb_each_other() {
         let (_directory, path, _) = host_file("content");
-        let held = HeldFile::new(File::open(path).expect("open"), 7);
+        let held = HeldFile::new(Arc::new(File::open(path).expect("open")), 0, 7);
         let (mut one, mut two) = (held.reader(), held.reader());
         let (mut first, mut second) = (String::new(), String::new());
         one.by_ref().take(3).read_to_string(&mut first).expect("read");

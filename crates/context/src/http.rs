@@ -1,7 +1,7 @@
 //! Files fetched over http: `ADD https://...` and contexts given as a URL.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -28,7 +28,7 @@ pub struct Download {
     pub digest: Digest,
     /// The server's `Last-Modified`; the epoch without one, as BuildKit has it.
     pub modified: Timestamp,
-    file: File,
+    file: Arc<File>,
 }
 
 /// Whether `text` is an http or https URL, as BuildKit recognises them.
@@ -90,7 +90,7 @@ pub async fn fetch(client: &Client, url: &Url, checksum: Option<&Digest>, scratc
         Some(expected) if *expected != digest => {
             Err(Error::Checksum { from: shown, expected: expected.to_string(), actual: digest.to_string() })
         }
-        _ => Ok(Download { url: shown, size, digest, modified, file }),
+        _ => Ok(Download { url: shown, size, digest, modified, file: Arc::new(file) }),
     }
 }
 
@@ -125,11 +125,9 @@ fn shown(url: &Url) -> String {
 
 impl Download {
     /// Reads from the first byte.
-    ///
-    /// # Errors
-    /// When the descriptor cannot be duplicated.
-    pub fn reader(&self) -> io::Result<impl io::Read + Send + use<>> {
-        Ok(HeldFile::new(self.file.try_clone()?, self.size).reader())
+    #[must_use]
+    pub fn reader(&self) -> impl Read + Send + use<> {
+        HeldFile::new(Arc::clone(&self.file), 0, self.size).reader()
     }
 
     /// The tree that `ADD` copies from: this one file, mode 0600, owned by root.
@@ -141,7 +139,7 @@ impl Download {
         let mut entry = Entry::new(path, EntryKind::File { size: self.size }, 0o600);
         entry.mtime = self.modified;
         let mut tree = Mapped::new();
-        tree.insert(entry, Some(Arc::new(HeldFile::new(self.file, self.size))))?;
+        tree.insert(entry, Some(Arc::new(HeldFile::new(self.file, 0, self.size))))?;
         Ok(tree)
     }
 }

@@ -3,6 +3,7 @@
 //! Every context is a [`layer::SourceTree`]; where it came from makes no difference to what copies from it. Ignore files
 //! apply to [`Directory`] alone, as in BuildKit.
 
+mod archive;
 mod detect;
 mod directory;
 mod dockerfile_text;
@@ -13,6 +14,7 @@ pub mod git;
 pub mod http;
 mod mapped;
 
+pub use archive::{MAX_CONTENT, MAX_TREE, TarContext};
 pub use detect::{Held, detect};
 pub use directory::{Directory, StatKey};
 pub use dockerfile_text::{IgnoreFile, ignore_file, read_dockerfile, read_dockerfile_in};

@@ -200,7 +200,8 @@ fn what_is_no_directory_cannot_be_opened() {
     }
 }
 
-/// BuildKit's walk, slowly: every file is visited, none is skipped, and directories appear with what they hold.
+/// BuildKit's walk of everything, top down; directories appear with what they hold. It does not enter a left out directory
+/// that no exception can reach by its beginning, which is more than a short cut: `!a/*/**` brings nothing below `a/b` back.
 fn slow_walk(root: &Path, patterns: &Patterns) -> Vec<String> {
     let mut found = BTreeSet::new();
     let mut pending = vec![(String::new(), Matched::default())];
@@ -214,7 +215,8 @@ fn slow_walk(root: &Path, patterns: &Patterns) -> Vec<String> {
                 found.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
                 found.insert(path.clone());
             }
-            if item.file_type().expect("readable").is_dir() {
+            let entered = !matched || patterns.must_enter(&path);
+            if entered && item.file_type().expect("readable").is_dir() {
                 pending.push((path, below));
             }
         }
@@ -223,7 +225,7 @@ fn slow_walk(root: &Path, patterns: &Patterns) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn asking_for_single_paths_finds_what_a_whole_walk_finds(lines in prop::collection::vec("!?(\\*\\*/)?[ab*](/[ab*]){0,2}(/\\*\\*)?", 0..5)) {
