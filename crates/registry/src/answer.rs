@@ -1,14 +1,16 @@
 //! Reading answers: refusals, web pages, broken connections.
 
 use std::error::Error as StdError;
+use std::future::Future;
 use std::io;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
+use crate::config::Config;
 use crate::error::{Answer, Cause, ConnectProblem, quote};
 use crate::retry::parse_retry_after;
 
@@ -30,21 +32,21 @@ struct Problem {
 }
 
 /// Passes a success on, and turns anything else but a redirect into the reason.
-pub(crate) async fn success(response: Response, host: &str, now: SystemTime) -> Result<Response, Cause> {
+pub(crate) async fn success(response: Response, host: &str, config: &Config) -> Result<Response, Cause> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return Ok(response);
     }
-    Err(Cause::Answer(refusal(response, host, now).await))
+    Err(Cause::Answer(refusal(response, host, config).await))
 }
 
 /// Reads a refusal, as far as it goes: a body that breaks is no further trouble.
-pub(crate) async fn refusal(response: Response, host: &str, now: SystemTime) -> Answer {
+pub(crate) async fn refusal(response: Response, host: &str, config: &Config) -> Answer {
     let status = response.status().as_u16();
     let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let retry_after = asked.and_then(|text| parse_retry_after(text, now));
+    let retry_after = asked.and_then(|text| parse_retry_after(text, config.clock.now()));
     let html = is_html(&response);
-    let body = read_bounded(response, host, MAX_REFUSAL).await.unwrap_or_default();
+    let body = read_bounded(response, host, MAX_REFUSAL, config.timeouts.read).await.unwrap_or_default();
     let (code, message) = if html { (None, None) } else { words(&body) };
     Answer { host: host.to_owned(), status, code, message, retry_after }
 }
@@ -71,10 +73,15 @@ pub(crate) fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> 
 }
 
 /// Reads a whole body of at most `limit` bytes.
-pub(crate) async fn read_bounded(mut response: Response, host: &str, limit: usize) -> Result<Bytes, Cause> {
+pub(crate) async fn read_bounded(
+    mut response: Response,
+    host: &str,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Cause> {
     let announced = response.content_length();
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| connection(host, error))? {
+    while let Some(chunk) = in_time(host, patience, response.chunk()).await? {
         if body.len() + chunk.len() > limit {
             return Err(Cause::protocol(host, format!("the answer is longer than {limit} bytes")));
         }
@@ -86,6 +93,23 @@ pub(crate) async fn read_bounded(mut response: Response, host: &str, limit: usiz
         }
         _ => Ok(body.freeze()),
     }
+}
+
+/// Waits for the http client, but not for ever.
+pub(crate) async fn in_time<T>(
+    host: &str,
+    patience: Duration,
+    work: impl Future<Output = Result<T, reqwest::Error>>,
+) -> Result<T, Cause> {
+    match tokio::time::timeout(patience, work).await {
+        Ok(outcome) => outcome.map_err(|error| connection(host, error)),
+        Err(_) => Err(timeout(host)),
+    }
+}
+
+/// Silence.
+pub(crate) fn timeout(host: &str) -> Cause {
+    Cause::Connect { host: host.to_owned(), problem: ConnectProblem::Timeout, message: String::new() }
 }
 
 /// Says what the http client's error means.
@@ -108,11 +132,10 @@ fn classify(error: &(dyn StdError + 'static)) -> Option<ConnectProblem> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some(tls_problem(error));
     }
-    if let Some(error) = error.downcast_ref::<io::Error>() {
-        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(tls_problem(inner));
-        }
-        return (error.kind() == io::ErrorKind::ConnectionRefused).then_some(ConnectProblem::Refused);
+    if let Some(error) = error.downcast_ref::<io::Error>()
+        && error.kind() == io::ErrorKind::ConnectionRefused
+    {
+        return Some(ConnectProblem::Refused);
     }
     error.to_string().starts_with("dns error").then_some(ConnectProblem::UnknownHost)
 }
@@ -124,8 +147,12 @@ fn tls_problem(error: &rustls::Error) -> ConnectProblem {
     }
 }
 
+/// The error and its causes. An I/O error hides the one it wraps from `source`.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    })
 }
 
 fn innermost(error: &(dyn StdError + 'static)) -> String {

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -13,7 +14,7 @@ use reqwest::header::{HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::answer::{connection, header, is_html};
+use crate::answer::{header, in_time, is_html};
 use crate::auth::Access;
 use crate::client::{Client, place};
 use crate::error::{Cause, Error, Operation};
@@ -151,11 +152,12 @@ impl Download {
         if self.position == self.transfer.blob.size {
             return self.finish().map(|()| None);
         }
+        let patience = self.transfer.client.transport.config.timeouts.read;
         let body = match &mut self.body {
             Some(body) => body,
             missing => missing.insert(self.transfer.request(self.position).await?),
         };
-        let chunk = match body.next(&self.transfer.host.name).await? {
+        let chunk = match body.next(&self.transfer.host.name, patience).await? {
             Some(chunk) => chunk,
             None => return Err(Cause::WrongSize { expected: self.transfer.blob.size, actual: self.position }),
         };
@@ -187,9 +189,9 @@ impl Download {
 
 impl Body {
     /// The next bytes that are not known yet.
-    async fn next(&mut self, host: &str) -> Result<Option<Bytes>, Cause> {
+    async fn next(&mut self, host: &str, patience: Duration) -> Result<Option<Bytes>, Cause> {
         loop {
-            let Some(mut chunk) = self.response.chunk().await.map_err(|error| connection(host, error))? else {
+            let Some(mut chunk) = in_time(host, patience, self.response.chunk()).await? else {
                 return Ok(None);
             };
             let known = self.skip.min(chunk.len() as u64);

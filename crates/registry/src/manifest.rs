@@ -72,7 +72,8 @@ pub(crate) async fn get(
     }
     let said_type = header(&response, "content-type").map(MediaType::new);
     let said_digest = header(&response, CONTENT_DIGEST).and_then(|text| Digest::parse(text).ok());
-    let body = read_bounded(response, &host.name, transport.config.limits.manifest_bytes).await?;
+    let (limits, patience) = (transport.config.limits, transport.config.timeouts.read);
+    let body = read_bounded(response, &host.name, limits.manifest_bytes, patience).await?;
     let expected = reference.digest().cloned().or(said_digest);
     verify(&host.name, expected.as_ref(), &body)?;
     let media_type = examine(&body, said_type.as_ref()).map_err(|problem| Cause::protocol(&host.name, problem))?;

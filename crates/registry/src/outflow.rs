@@ -1,14 +1,19 @@
 //! Bytes on their way into a request: counted, compared with what was promised, and their own trouble kept apart from
 //! the network's.
 
+use std::future::Future;
 use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use oci::{Descriptor, Digest, Repository};
 use reqwest::Body;
 
+use crate::answer::timeout;
 use crate::error::Cause;
 use crate::source::{BlobSource, ByteStream, Observer};
 
@@ -49,6 +54,8 @@ pub(crate) struct Outflow<'a> {
     repository: &'a Repository,
     observer: &'a Arc<dyn Observer>,
     trouble: Trouble,
+    /// How many pieces have gone out.
+    pieces: Arc<AtomicU64>,
 }
 
 impl<'a> Outflow<'a> {
@@ -59,7 +66,7 @@ impl<'a> Outflow<'a> {
         repository: &'a Repository,
         observer: &'a Arc<dyn Observer>,
     ) -> Self {
-        Self { source, blob, offset, repository, observer, trouble: Trouble::default() }
+        Self { source, blob, offset, repository, observer, trouble: Trouble::default(), pieces: Arc::default() }
     }
 
     pub(crate) fn body(&self) -> Result<Body, Cause> {
@@ -70,6 +77,7 @@ impl<'a> Outflow<'a> {
             repository: self.repository.clone(),
             digest: self.blob.digest.clone(),
             observer: Arc::clone(self.observer),
+            pieces: Arc::clone(&self.pieces),
         };
         let trouble = self.trouble.clone();
         let metered = stream::try_unfold((bytes, meter), |(mut bytes, mut meter)| async move {
@@ -77,6 +85,24 @@ impl<'a> Outflow<'a> {
             Ok(next.map(|chunk| (chunk, (bytes, meter))))
         });
         Ok(Body::wrap_stream(metered.map(move |item| item.map_err(|error| trouble.keep(error)))))
+    }
+
+    /// Waits for the request that carries the body, as long as bytes go out now and then.
+    pub(crate) async fn watched<T>(
+        &self,
+        host: &str,
+        patience: Duration,
+        request: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, Cause> {
+        let mut request = pin!(request);
+        loop {
+            let before = self.pieces.load(Ordering::Relaxed);
+            match tokio::time::timeout(patience, request.as_mut()).await {
+                Ok(outcome) => return outcome,
+                Err(_) if self.pieces.load(Ordering::Relaxed) == before => return Err(timeout(host)),
+                Err(_) => {}
+            }
+        }
     }
 
     pub(crate) fn verdict<T>(&self, outcome: Result<T, Cause>) -> Result<T, Cause> {
@@ -91,6 +117,7 @@ struct Meter {
     repository: Repository,
     digest: Digest,
     observer: Arc<dyn Observer>,
+    pieces: Arc<AtomicU64>,
 }
 
 impl Meter {
@@ -102,6 +129,7 @@ impl Meter {
         if self.position > self.size {
             return Err(self.wrong_length("has at least"));
         }
+        self.pieces.fetch_add(1, Ordering::Relaxed);
         self.observer.sent(&self.repository, &self.digest, self.position);
         Ok(Some(chunk))
     }

@@ -32,7 +32,7 @@ pub(crate) async fn list(transport: &Transport, host: &Host, path: &str) -> Resu
             return Err(Cause::WebPage { host: host.name.clone() });
         }
         let next = header(&response, "link").and_then(next_link).map(str::to_owned);
-        let body = read_bounded(response, &host.name, MAX_PAGE).await?;
+        let body = read_bounded(response, &host.name, MAX_PAGE, transport.config.timeouts.read).await?;
         let page: Page = serde_json::from_slice(&body)
             .map_err(|_| Cause::protocol(&host.name, "its list of tags is not the JSON that was expected"))?;
         tags.extend(page.tags.unwrap_or_default());

@@ -53,7 +53,7 @@ impl Pools {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(config.timeouts.connect)
-            .read_timeout(config.timeouts.read)
+            .tcp_keepalive(std::time::Duration::from_secs(60))
             .http2_adaptive_window(true)
             .referer(false);
         if trust.local || !config.proxies {

@@ -9,7 +9,7 @@ use reqwest::{Body, Method, Response, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::answer::{connection, header, is_redirect, refusal, success};
+use crate::answer::{connection, header, in_time, is_redirect, refusal, success};
 use crate::auth::{Access, Challenge};
 use crate::config::Config;
 use crate::error::{Cause, quote};
@@ -96,12 +96,12 @@ impl Transport {
     /// Whether somebody at the host's address speaks its scheme. A Go server answers http on its https port with 400.
     async fn probe(&self, host: &Host) -> Result<(), Cause> {
         let url = host.url("")?;
-        let response = host.client.get(url).send().await.map_err(|error| connection(&host.name, error))?;
+        let response = in_time(&host.name, self.config.timeouts.read, host.client.get(url).send()).await?;
         if let Some(challenge) = Challenge::from_headers(response.headers()) {
             host.session.learn(challenge);
         }
         if response.status() == StatusCode::BAD_REQUEST && host.base.scheme() == "http" {
-            return Err(Cause::Answer(refusal(response, &host.name, self.config.clock.now()).await));
+            return Err(Cause::Answer(refusal(response, &host.name, &self.config).await));
         }
         Ok(())
     }
@@ -153,39 +153,32 @@ impl Transport {
         };
         let own = host.owns(&call.url);
         let mut proof = if own { self.authorization(host, &call.access, None).await? } else { None };
-        for _ in 0..MAX_PROOFS {
+        let mut sent = 0;
+        loop {
             let response = self.once(host, call, proof.as_ref()).await?;
             if response.status() != StatusCode::UNAUTHORIZED || !own {
-                return success(response, &place(host, &call.url), self.config.clock.now()).await;
+                return success(response, &place(host, &call.url), &self.config).await;
             }
-            match self.convince(host, call, proof, response).await? {
-                Ok(next) => proof = Some(next),
-                Err(unconvinced) => return Err(unconvinced),
+            if let Some(challenge) = Challenge::from_headers(response.headers()) {
+                host.session.learn(challenge);
             }
+            sent += 1;
+            let another = match sent {
+                MAX_PROOFS => None,
+                _ => self.authorization(host, &call.access, proof.as_ref()).await?,
+            };
+            if another.is_none() {
+                return Err(self.unconvinced(host, call, response).await);
+            }
+            proof = another;
         }
-        Err(Cause::protocol(&host.name, "it refuses every token that its token server gives us"))
     }
 
-    /// Another proof than the refused one, or why there is none.
-    async fn convince(
-        &self,
-        host: &Host,
-        call: &Call<'_>,
-        refused: Option<HeaderValue>,
-        response: Response,
-    ) -> Result<Result<HeaderValue, Cause>, Cause> {
-        if let Some(challenge) = Challenge::from_headers(response.headers()) {
-            host.session.learn(challenge);
-        }
-        let proof = self.authorization(host, &call.access, refused.as_ref()).await?;
-        match proof {
-            Some(proof) => Ok(Ok(proof)),
-            None => {
-                let had_credentials = self.has_credential(host, &call.access).await;
-                let answer = refusal(response, &host.name, self.config.clock.now()).await;
-                Ok(Err(Cause::Unauthorized { answer, had_credentials }))
-            }
-        }
+    /// Why the registry does not believe us.
+    async fn unconvinced(&self, host: &Host, call: &Call<'_>, response: Response) -> Cause {
+        let had_credentials = self.has_credential(host, &call.access).await;
+        let answer = refusal(response, &host.name, &self.config).await;
+        Cause::Unauthorized { answer, had_credentials }
     }
 
     /// Sends a request and follows its redirects. Only the registry's own origin sees `proof`.
@@ -217,12 +210,14 @@ impl Transport {
         if let Some(proof) = proof.filter(|_| own) {
             request = request.header(AUTHORIZATION, proof);
         }
-        request = match &call.body {
-            Payload::Empty => request,
-            Payload::Whole(bytes) => request.body(bytes.clone()),
-            Payload::Made(make) => request.body(make()?),
-        };
-        request.send().await.map_err(|error| connection(&place(host, url), error))
+        let place = place(host, url);
+        let patience = self.config.timeouts.read;
+        match &call.body {
+            Payload::Empty => in_time(&place, patience, request.send()).await,
+            Payload::Whole(bytes) => in_time(&place, patience, request.body(bytes.clone()).send()).await,
+            // It takes as long as its bytes do; who makes them knows.
+            Payload::Made(make) => request.body(make()?).send().await.map_err(|error| connection(&place, error)),
+        }
     }
 }
 
@@ -252,4 +247,29 @@ fn bare(url: &Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+
+    fn leads(base: &str, location: &str) -> Result<String, Cause> {
+        let base = Url::parse(base).expect("an address");
+        let host = Host::new("r.example", base.clone(), reqwest::Client::new(), Limits::default());
+        next_address(&host, &base, Some(location)).map(String::from)
+    }
+
+    #[test]
+    fn locations_are_relative_or_whole_and_never_less_encrypted() {
+        assert_eq!(leads("https://r.example/v2/", "/up?x=1").expect("relative"), "https://r.example/up?x=1");
+        assert_eq!(leads("https://r.example/", "https://cdn.example/b").expect("whole"), "https://cdn.example/b");
+        assert_eq!(leads("http://r.example/", "http://r.example/b").expect("plain"), "http://r.example/b");
+        let error = leads("https://r.example/", "http://r.example/b?signature=s3cret").expect_err("less encrypted");
+        assert!(matches!(error, Cause::Downgrade { .. }));
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+        for location in ["ftp://r.example/", "file:///etc/passwd", "https://ann:pw@r.example/", "https://"] {
+            assert!(leads("https://r.example/", location).is_err(), "{location}");
+        }
+    }
 }

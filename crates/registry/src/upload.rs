@@ -170,7 +170,8 @@ impl Target {
             let range = HeaderValue::from_str(&range).map_err(|_| Cause::protocol(&self.host.name, "no such range"))?;
             call = call.header(CONTENT_RANGE, range);
         }
-        let sent = self.transport.send(&self.host, &call).await;
+        let patience = self.transport.config.timeouts.read;
+        let sent = outflow.watched(&self.host.name, patience, self.transport.send(&self.host, &call)).await;
         outflow.verdict(sent).and_then(|response| self.committed(&response, &blob.digest))
     }
 

@@ -61,6 +61,23 @@ async fn a_broken_upload_is_finished() {
     assert_eq!(read(&client, &to, &blob.0).await.expect("read"), blob.1);
 }
 
+/// docker-registry 2.8 gives a broken session up; this is how the specification lets others keep it.
+#[tokio::test]
+async fn a_broken_upload_goes_on_where_the_registry_says() {
+    let Some(server) = RegistryServer::start() else { return };
+    let proxy = FaultyProxy::start(server.address());
+    let (client, to, blob) = (client(), repository(proxy.address(), "a"), blob(1_500_000, 1));
+    proxy.fault(1, "PUT", "/blobs/uploads/", Fault::CutRequest(600_000));
+    proxy.fault(1, "GET", "/blobs/uploads/", Fault::with_header(204, &[("Range", "0-599999")]));
+    proxy.fault(1, "PUT", "/blobs/uploads/", Fault::status(201));
+    assert_eq!(push(&client, &to, &blob).await.expect("pushed"), Pushed::Uploaded);
+    let seen = proxy.seen();
+    let last = seen.last().expect("a request");
+    assert_eq!((last.method.as_str(), last.header("content-range")), ("PUT", Some("600000-1499999")));
+    assert_eq!(last.header("content-length"), Some("900000"));
+    assert_eq!(proxy.count("POST", "/blobs/uploads/"), 1);
+}
+
 #[tokio::test]
 async fn an_upload_whose_answer_was_lost_is_not_repeated() {
     let Some(server) = RegistryServer::start() else { return };

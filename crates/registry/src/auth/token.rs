@@ -11,7 +11,7 @@ use url::form_urlencoded::Serializer;
 
 use super::challenge::Bearer;
 use super::{Access, Challenge, Credential, encode, realm};
-use crate::answer::{connection, read_bounded, success};
+use crate::answer::{in_time, read_bounded, success};
 use crate::error::{Answer, Cause};
 use crate::host::Host;
 use crate::secret::Secret;
@@ -133,10 +133,11 @@ impl Transport {
             }
             _ => client.get(token_url(realm, access, server, None)),
         };
-        let reply = request.send().await.map_err(|error| connection(&place, error))?;
-        let granted = success(reply, &place, self.config.clock.now()).await;
+        let patience = self.config.timeouts.read;
+        let reply = in_time(&place, patience, request.send()).await?;
+        let granted = success(reply, &place, &self.config).await;
         let granted = granted.map_err(|cause| refusal(cause, host, credential.is_some()))?;
-        let body = read_bounded(granted, &place, MAX_ANSWER).await?;
+        let body = read_bounded(granted, &place, MAX_ANSWER, patience).await?;
         serde_json::from_slice(&body)
             .map_err(|_| Cause::protocol(&place, format!("the token server of {} gave no token", host.name)))
     }
