@@ -1,1 +1,36 @@
-//! placeholder
+//! Resolves bases, executes graphs, assembles images and writes them to where they are wanted.
+//!
+//! The walk of a build is [`Engine::build`]; read on from there: `contexts` and `bases` bring what a plan needs, `execute`
+//! runs a plan's steps, `steps` says what each does to its parent's tree (`copy`, `unpack`, `owner` on an `overlay`),
+//! `assemble` makes images of the layers, `output` and `sink` write them.
+
+mod archive;
+mod assemble;
+mod bases;
+mod build;
+mod cancel;
+mod contexts;
+mod copy;
+mod error;
+mod event;
+mod execute;
+mod layers;
+mod layout;
+mod output;
+mod overlay;
+mod owner;
+mod request;
+mod sink;
+mod snapshot;
+mod steps;
+mod unpack;
+
+pub use build::{BuildReport, Engine};
+pub use copy::CopyError;
+pub use error::{Error, ErrorKind};
+pub use event::{Event, EventSink, Silent, VertexId};
+pub use owner::OwnerError;
+pub use request::{
+    Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, ContextSource, Destination, DockerfileSource, ImageForm,
+    ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions, TimestampPolicy,
+};

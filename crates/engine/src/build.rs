@@ -1,0 +1,278 @@
+//! The walk of a build: contexts and text, plan, bases, execution, images, sinks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dockerfile::{Dockerfile, Source, Span};
+use futures_util::future::try_join_all;
+use graph::{BaseOrigin, Graph, NamedContext, Plan, Request, ResolvedBases, StepId};
+use layer::Compression;
+use oci::{Descriptor, Digest, Platform, Reference};
+use registry::Client;
+use store::Store;
+
+use crate::assemble::{Built, compression};
+use crate::bases::{BaseImage, Bases};
+use crate::cancel::Cancel;
+use crate::contexts::Contexts;
+use crate::event::{EventSink, Events};
+use crate::execute::{Executor, Work};
+use crate::layers::Layers;
+use crate::output::{Outcome, Writer};
+use crate::steps::Setting;
+use crate::{BuildRequest, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
+
+/// What builds share: the store and the registries.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) store: Arc<Store>,
+    pub(crate) client: Client,
+}
+
+/// What came out of a build.
+#[derive(Debug, Clone, Default)]
+pub struct BuildReport {
+    /// The image or index that the names point to; `None` when no image was asked for.
+    pub image: Option<Descriptor>,
+    /// The config, when there is one platform.
+    pub config: Option<Digest>,
+    /// The names it was given.
+    pub names: Vec<Reference>,
+    /// The platforms built, in the order asked for.
+    pub platforms: Vec<Platform>,
+    /// Bases by the name asked for, and the digest it stood for.
+    pub bases: BTreeMap<String, Digest>,
+}
+
+type BaseKey = (BaseOrigin, Platform);
+type BaseImages = BTreeMap<BaseKey, Arc<BaseImage>>;
+
+impl Engine {
+    /// An engine over a store and a client of registries.
+    #[must_use]
+    pub fn new(store: Store, client: Client) -> Self {
+        Self { store: Arc::new(store), client }
+    }
+
+    /// The local store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The client of registries.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Builds what `request` asks for. Dropping the future stops it: no name is left behind for what is not whole.
+    ///
+    /// # Errors
+    /// When the Dockerfile, a context, a base, a step or a destination fails.
+    pub async fn build(&self, request: &BuildRequest, sink: &dyn EventSink) -> Result<BuildReport, Error> {
+        let events = Events::new(sink);
+        let cancel = Cancel::default();
+        let _stop = cancel.on_drop();
+        check(request)?;
+        let (contexts, file) = self.load(request, &events).await?;
+        let platforms = platforms(request);
+        let (graphs, images) = self.plan_all(&file, request, &platforms, &events).await?;
+        report_plans(&file.source, &graphs, &events);
+        let layers = Layers::new(Arc::clone(&self.store), self.client.clone(), request.pull == PullPolicy::Offline);
+        let work = Work {
+            source: Arc::clone(&file.source),
+            setting: Setting { timestamp: timestamp(request, &graphs), normalize_modes: request.normalize_modes },
+            compression: chosen_compression(request)?,
+            layers,
+            contexts: Arc::new(contexts),
+            cancel,
+        };
+        let outcome = execute(&work, &graphs, &images, &events).await?;
+        let writer = Writer { engine: self, request, work: &work, events: &events };
+        let mut report = writer.write_all(&outcome).await?;
+        report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
+        report.bases = images.values().map(|image| (image.name.clone(), image.named_digest.clone())).collect();
+        Ok(report)
+    }
+
+    async fn load(&self, request: &BuildRequest, events: &Events<'_>) -> Result<(Contexts, Dockerfile), Error> {
+        let vertex = events.start("[internal] load build definition and contexts");
+        let opened = Contexts::open(&request.context, &request.named_contexts, &request.dockerfile).await;
+        let parsed = opened.and_then(|(contexts, source)| Ok((contexts, dockerfile::parse(source)?)));
+        vertex.finish(false, parsed)
+    }
+
+    async fn plan_all(
+        &self,
+        file: &Dockerfile,
+        request: &BuildRequest,
+        platforms: &[Platform],
+        events: &Events<'_>,
+    ) -> Result<(Vec<Graph>, BaseImages), Error> {
+        let bases = Bases::new(Arc::clone(&self.store), self.client.clone(), request.pull);
+        let plans = platforms.iter().map(|platform| async {
+            let request = graph_request(request, platform, platforms.len() > 1)?;
+            plan_one(file, &request, &bases, events).await
+        });
+        let (graphs, images): (Vec<Graph>, Vec<BaseImages>) = try_join_all(plans).await?.into_iter().unzip();
+        Ok((graphs, images.into_iter().flatten().collect()))
+    }
+}
+
+/// Plans, and plans again with the bases resolved that were found to be needed.
+async fn plan_one(
+    file: &Dockerfile,
+    request: &Request,
+    bases: &Bases,
+    events: &Events<'_>,
+) -> Result<(Graph, BaseImages), Error> {
+    let mut resolved = ResolvedBases::default();
+    let mut images = BaseImages::new();
+    loop {
+        let needs = match graph::plan(file, request, &resolved)? {
+            Plan::Ready(graph) => return Ok((*graph, images)),
+            Plan::Needs(needs) => needs,
+        };
+        let found = bases.resolve_all(&needs, &file.source, events).await?;
+        for (need, image) in needs.iter().zip(found) {
+            resolved.insert(need, image.resolved.clone());
+            images.insert((need.origin.clone(), need.platform.clone()), image);
+        }
+    }
+}
+
+async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Events<'_>) -> Result<Outcome, Error> {
+    let merged = graph::merge(&graphs.iter().collect::<Vec<_>>());
+    let places = |graph: &Graph, places: &[StepId]| -> Vec<StepId> {
+        graph.chain().into_iter().filter_map(|step| places.get(step.0).copied()).collect()
+    };
+    let chains: Vec<Vec<StepId>> = graphs.iter().zip(&merged.places).map(|(g, p)| places(g, p)).collect();
+    let kept: BTreeSet<StepId> = chains.iter().flatten().copied().collect();
+    let base = |base: &graph::Base| images.get(&(base.need.origin.clone(), base.need.platform.clone())).cloned();
+    let executor = Executor::new(&merged.steps, kept, work, &base, events);
+    let roots = chains.iter().filter_map(|chain| chain.last()).map(|root| executor.snapshot(*root));
+    let snapshots = try_join_all(roots).await?;
+    let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
+    Ok(Outcome { built, snapshots })
+}
+
+fn check(request: &BuildRequest) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    match request.tags.iter().find(|tag| !seen.insert((*tag).clone().or_latest())) {
+        Some(tag) => Err(Error::TagTwice(tag.clone())),
+        None => Ok(()),
+    }
+}
+
+fn platforms(request: &BuildRequest) -> Vec<Platform> {
+    match &request.platforms[..] {
+        [] => vec![Platform::host()],
+        several => several.to_vec(),
+    }
+}
+
+fn graph_request(request: &BuildRequest, platform: &Platform, multi_platform: bool) -> Result<Request, Error> {
+    let named = request.named_contexts.iter().map(|(name, source)| Ok((name.clone(), named_context(source)?)));
+    let build_args = request.build_args.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+    Ok(Request {
+        target: request.target.clone(),
+        build_args: build_args.collect(),
+        build_platform: Platform::host(),
+        platform_is_explicit: !request.platforms.is_empty(),
+        multi_platform,
+        labels: request.labels.clone(),
+        named_contexts: named.collect::<Result<_, Error>>()?,
+        run: match request.run {
+            RunPolicy::Refuse => graph::RunPolicy::Refuse,
+            RunPolicy::Skip => graph::RunPolicy::Skip,
+        },
+        no_cache: request.no_cache.then(Vec::new),
+        ..Request::new(platform.clone())
+    })
+}
+
+fn named_context(source: &ContextSource) -> Result<NamedContext, Error> {
+    Ok(match source {
+        ContextSource::Directory(_) | ContextSource::Mapped(_) | ContextSource::Empty => NamedContext::Local,
+        ContextSource::Image(reference) => NamedContext::Image(reference.clone()),
+        ContextSource::Layout { directory, object } => {
+            NamedContext::OciLayout { directory: directory.display().to_string(), object: object.clone() }
+        }
+        ContextSource::Http(url) => NamedContext::Http(url.clone()),
+        ContextSource::Git(text) => match graph::GitSource::parse(text) {
+            Some(parsed) => NamedContext::Git(parsed.map_err(Error::Conflict)?),
+            None => return Err(Error::Conflict(format!("{text} is no git repository"))),
+        },
+        ContextSource::Stdin => {
+            return Err(Error::Conflict("standard input can only be the main build context".into()));
+        }
+    })
+}
+
+/// The Dockerfile's own SOURCE_DATE_EPOCH argument wins over the default, never over what was asked for.
+fn timestamp(request: &BuildRequest, graphs: &[Graph]) -> TimestampPolicy {
+    let epoch = graphs.iter().find_map(|graph| graph.epoch);
+    match (request.timestamp, epoch) {
+        (TimestampPolicy::Default, Some(seconds)) => TimestampPolicy::Epoch(seconds),
+        (policy, _) => policy,
+    }
+}
+
+fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
+    let asked: Vec<Option<Compression>> =
+        request.outputs.iter().filter_map(Output::form).map(|form| form.compression).collect();
+    let local = |output: &Output| match output {
+        Output::Image(options) if options.push && !options.store => {
+            let names = if options.names.is_empty() { &request.tags } else { &options.names };
+            names.iter().all(|name| is_loopback(name.repository().registry()))
+        }
+        _ => false,
+    };
+    compression(&asked, !request.outputs.is_empty() && request.outputs.iter().all(local))
+}
+
+/// Whether a registry is on this machine.
+fn is_loopback(registry: &str) -> bool {
+    let host = match registry.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => registry.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+impl Output {
+    /// How its image is written, if it is one.
+    pub(crate) fn form(&self) -> Option<&ImageForm> {
+        match self {
+            Self::Image(options) | Self::Load(options) => Some(&options.form),
+            Self::Oci(options) | Self::Docker(options) => Some(&options.form),
+            Self::Local(_) | Self::Tar(_) | Self::CacheOnly => None,
+        }
+    }
+}
+
+fn report_plans(source: &Source, graphs: &[Graph], events: &Events<'_>) {
+    let place = |span: Span| format!("{}:{}", source.name, source.line_column(span.start).line);
+    let mut said = BTreeSet::new();
+    for graph in graphs {
+        for finding in &graph.warnings {
+            let message = format!("{}: {}", finding.rule.name(), finding.message);
+            if said.insert((message.clone(), finding.span.start)) {
+                events.warn(message, Some(place(finding.span)));
+            }
+        }
+        for skipped in &graph.skipped {
+            let message = format!("skipped: {}", skipped.text);
+            if said.insert((message.clone(), skipped.span.map_or(0, |span| span.start))) {
+                events.warn(message, skipped.span.map(place));
+            }
+        }
+    }
+}
+
+/// Brings every layer's blob into the store.
+pub(crate) async fn fetch_blobs(layers: &Layers, built: &[Built]) -> Result<(), Error> {
+    let wanted = built.iter().flat_map(|built| &built.layers).map(|layer| layers.ensure_blob(layer));
+    try_join_all(wanted).await.map(drop)
+}

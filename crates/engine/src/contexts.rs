@@ -1,0 +1,237 @@
+//! Build contexts and what ADD fetches, as trees; each fetched once per build.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use context::git::{self, Checkout, Remote};
+use context::{Directory, Held, Mapped, TarContext, http};
+use dockerfile::Source;
+use graph::{GitSource, HttpSource, InlineFile};
+use layer::{Content, Entry, EntryKind, SourceTree, TreeError};
+use rootfs::TreePath;
+use tokio::sync::OnceCell;
+
+use crate::layers::blocking;
+use crate::steps::Input;
+use crate::{ContextSource, DockerfileSource, Error};
+
+/// The context that the command line names.
+const MAIN: &str = "";
+/// A Dockerfile that comes as a stream is no longer than this.
+const MAX_DOCKERFILE: u64 = 16 << 20;
+
+type Shared = Arc<dyn SourceTree>;
+
+/// The trees of a build that are no stage's.
+pub(crate) struct Contexts {
+    local: BTreeMap<String, Shared>,
+    fetched: Mutex<BTreeMap<String, Arc<OnceCell<Shared>>>>,
+    http: reqwest::Client,
+    scratch: PathBuf,
+}
+
+/// A context, and the Dockerfile that came with it or is found in it.
+struct Opened {
+    tree: Shared,
+    dockerfile: Option<String>,
+    /// The directory on this machine, when it is one.
+    directory: Option<PathBuf>,
+}
+
+impl Contexts {
+    /// Opens the main context and the local ones among the named, and reads the Dockerfile.
+    pub(crate) async fn open(
+        main: &ContextSource,
+        named: &BTreeMap<String, ContextSource>,
+        dockerfile: &DockerfileSource,
+    ) -> Result<(Self, Source), Error> {
+        let mut contexts = Self {
+            local: BTreeMap::new(),
+            fetched: Mutex::default(),
+            http: reqwest::Client::new(),
+            scratch: std::env::temp_dir(),
+        };
+        let path = match dockerfile {
+            DockerfileSource::Path(path) => Some(path.as_path()),
+            _ => None,
+        };
+        let opened = contexts.open_one(main, path).await?;
+        let source = read_dockerfile(dockerfile, &opened)?;
+        contexts.local.insert(MAIN.to_owned(), opened.tree);
+        for (name, source) in named {
+            if is_files(source) {
+                let opened = contexts.open_one(source, None).await?;
+                contexts.local.insert(name.clone(), opened.tree);
+            }
+        }
+        Ok((contexts, source))
+    }
+
+    async fn open_one(&self, source: &ContextSource, dockerfile: Option<&Path>) -> Result<Opened, Error> {
+        let plain = |tree: Shared| Opened { tree, dockerfile: None, directory: None };
+        match source {
+            ContextSource::Directory(path) => {
+                let default = path.join("Dockerfile");
+                let patterns = context::ignore_file(Some(dockerfile.unwrap_or(&default)), path)?;
+                let directory = Directory::open(path, patterns.map(|file| file.patterns))?;
+                Ok(Opened { directory: Some(path.clone()), ..plain(Arc::new(directory)) })
+            }
+            ContextSource::Stdin => {
+                let scratch = self.scratch.clone();
+                blocking(move || archive_or_dockerfile(std::io::stdin(), &scratch)).await
+            }
+            ContextSource::Empty => Ok(plain(Arc::new(Mapped::new()))),
+            ContextSource::Http(url) => {
+                let download = self.download(url, None).await?;
+                let scratch = self.scratch.clone();
+                blocking(move || archive_or_dockerfile(download.reader(), &scratch)).await
+            }
+            ContextSource::Git(text) => {
+                let remote = Remote::parse_context(text).map_err(context::Error::from)?;
+                let remote = remote.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
+                Ok(plain(self.check_out(remote, git::Options::default()).await?))
+            }
+            ContextSource::Mapped(files) => {
+                let mut tree = Mapped::new();
+                for (path, host) in files {
+                    tree.insert_file(TreePath::clean(path).map_err(TreeError::from)?, host)?;
+                }
+                Ok(plain(Arc::new(tree)))
+            }
+            ContextSource::Image(_) | ContextSource::Layout { .. } => {
+                Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
+            }
+        }
+    }
+
+    /// The tree that a step copies from, where that is no step.
+    pub(crate) async fn input(&self, input: &graph::Input) -> Result<Input, Error> {
+        let local = |tree, origin: &str| Input { tree, origin: origin.to_owned(), local: true };
+        match input {
+            graph::Input::Context(name) if name == MAIN => Ok(local(self.named(name)?, "the build context")),
+            graph::Input::Context(name) => Ok(local(self.named(name)?, &format!("the build context {name}"))),
+            graph::Input::Inline(file) => Ok(local(inline(file)?, "the Dockerfile")),
+            graph::Input::Http(source) => Ok(local(self.fetch_http(source).await?, "the download")),
+            graph::Input::Git(source) => Ok(local(self.fetch_git(source).await?, "the git repository")),
+            graph::Input::Step(_) => Err(Error::Internal("a step was asked of the contexts".into())),
+        }
+    }
+
+    fn named(&self, name: &str) -> Result<Shared, Error> {
+        self.local.get(name).cloned().ok_or_else(|| Error::Internal(format!("the context {name:?} was not opened")))
+    }
+
+    fn memo(&self, key: String) -> Arc<OnceCell<Shared>> {
+        let mut fetched = self.fetched.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Arc::clone(fetched.entry(key).or_default())
+    }
+
+    async fn fetch_http(&self, source: &HttpSource) -> Result<Shared, Error> {
+        let memo = self.memo(format!("{source:?}"));
+        let fetch = || async {
+            let download = self.download(&source.url, source.checksum.as_ref()).await?;
+            Ok::<Shared, Error>(Arc::new(download.into_tree(&source.name)?))
+        };
+        memo.get_or_try_init(fetch).await.cloned()
+    }
+
+    async fn download(&self, url: &str, checksum: Option<&oci::Digest>) -> Result<http::Download, Error> {
+        let parsed = url.parse().map_err(|error| Error::Conflict(format!("{url} is no URL: {error}")))?;
+        Ok(http::fetch(&self.http, &parsed, checksum, &self.scratch).await?)
+    }
+
+    async fn fetch_git(&self, source: &GitSource) -> Result<Shared, Error> {
+        let memo = self.memo(format!("{source:?}"));
+        let options =
+            git::Options { keep_git_dir: source.keep_git_dir.unwrap_or(false), checksum: source.checksum.clone() };
+        let fetch = || async { self.check_out(remote(source)?, options.clone()).await };
+        memo.get_or_try_init(fetch).await.cloned()
+    }
+
+    async fn check_out(&self, remote: Remote, options: git::Options) -> Result<Shared, Error> {
+        let scratch = self.scratch.clone();
+        let checkout = blocking(move || Ok(git::checkout(&remote, &options, &scratch)?)).await?;
+        Ok(Arc::new(Repository(checkout)))
+    }
+}
+
+fn remote(source: &GitSource) -> Result<Remote, Error> {
+    Ok(Remote {
+        url: source.remote.clone(),
+        reference: source.reference.clone(),
+        directory: TreePath::clean(source.subdirectory.as_deref().unwrap_or_default()).map_err(TreeError::from)?,
+        checksum: None,
+        keep_git_dir: None,
+        submodules: source.submodules,
+        fetch_by_commit: source.fetch_by_commit,
+    })
+}
+
+fn is_files(source: &ContextSource) -> bool {
+    matches!(source, ContextSource::Directory(_) | ContextSource::Mapped(_) | ContextSource::Empty)
+}
+
+fn archive_or_dockerfile(reader: impl Read + Send, scratch: &Path) -> Result<Opened, Error> {
+    let (held, mut reader) = context::detect(reader).map_err(context::Error::Stream)?;
+    match held {
+        Held::Archive => {
+            let tree = TarContext::from_reader(reader, scratch)?;
+            Ok(Opened { tree: Arc::new(tree), dockerfile: None, directory: None })
+        }
+        Held::Dockerfile => {
+            let mut text = String::new();
+            let limit = MAX_DOCKERFILE;
+            reader.by_ref().take(limit).read_to_string(&mut text).map_err(context::Error::Stream)?;
+            Ok(Opened { tree: Arc::new(Mapped::new()), dockerfile: Some(text), directory: None })
+        }
+    }
+}
+
+fn read_dockerfile(wanted: &DockerfileSource, opened: &Opened) -> Result<Source, Error> {
+    let in_context = |path: &str| match (&opened.dockerfile, &opened.directory) {
+        (Some(text), _) => Ok(text.clone()),
+        (None, Some(directory)) => context::read_dockerfile(&directory.join(path)),
+        (None, None) => context::read_dockerfile_in(&*opened.tree, path),
+    };
+    let (name, text) = match wanted {
+        DockerfileSource::Text(text) => ("Dockerfile".to_owned(), text.clone()),
+        DockerfileSource::Default => ("Dockerfile".to_owned(), in_context("Dockerfile")?),
+        DockerfileSource::Path(path) => {
+            let shown = path.display().to_string();
+            let text = match opened.directory {
+                Some(_) => context::read_dockerfile(path)?,
+                None => in_context(&shown)?,
+            };
+            (shown, text)
+        }
+    };
+    Ok(Source::new(name, text))
+}
+
+fn inline(file: &InlineFile) -> Result<Shared, Error> {
+    let content = file.content.as_bytes().to_vec();
+    let path = TreePath::clean(&file.name).map_err(TreeError::from)?;
+    let entry = Entry::new(path, EntryKind::File { size: content.len() as u64 }, file.mode);
+    let mut tree = Mapped::new();
+    tree.insert(entry, Some(Arc::new(content)))?;
+    Ok(Arc::new(tree))
+}
+
+/// A checkout as a tree; keeps its temporary directory while anybody reads from it.
+struct Repository(Checkout);
+
+impl SourceTree for Repository {
+    fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
+        self.0.tree().entry(path)
+    }
+
+    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        self.0.tree().children(dir)
+    }
+
+    fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
+        self.0.tree().content(path)
+    }
+}

@@ -1,0 +1,346 @@
+//! What COPY and ADD do to a stage's tree: BuildKit's file operation (`solver/llbsolver/file` and fsutil's `copy`),
+//! played on an [`Overlay`].
+
+mod wildcard;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dockerfile::ignore::{Matched, Patterns};
+use graph::ModeSpec;
+use layer::{Content, Entry, EntryKind, SourceTree, Timestamp, TreeError, resolve, resolve_existing};
+use rootfs::TreePath;
+
+use crate::overlay::{Inode, Overlay};
+
+/// How entries change on their way.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attributes {
+    /// `--chown`; what the source has without.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// `--chmod`; what the source has without.
+    pub(crate) mode: Option<ModeSpec>,
+    /// The time of directories created on the way.
+    pub(crate) created: Timestamp,
+}
+
+/// One source of a COPY or ADD, and how it is looked up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    /// Symbolic links in the source's last component are followed.
+    pub(crate) follow: bool,
+    /// A directory's contents are copied, not the directory.
+    pub(crate) contents: bool,
+    /// Wildcards are expanded; none that matches is no error.
+    pub(crate) wildcards: bool,
+    /// Only what matches, with its parents (`--parents`).
+    pub(crate) include: Option<Patterns>,
+    /// Not what matches (`--exclude`).
+    pub(crate) exclude: Option<Patterns>,
+}
+
+/// Why a copy failed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum CopyError {
+    /// The source is not there.
+    #[error("{path}: not found in {origin}")]
+    Missing {
+        path: String,
+        /// What was searched, such as `the build context`.
+        origin: String,
+    },
+    /// A directory is copied onto something else.
+    #[error("cannot copy a directory onto {0}, which is not a directory")]
+    OntoNonDirectory(TreePath),
+    /// Something else is copied onto a directory.
+    #[error("cannot replace the directory {0} by a file")]
+    OntoDirectory(TreePath),
+    /// The source or destination tree failed.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+impl CopyError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { .. } => {
+                Some("check the spelling, and .dockerignore: what it leaves out does not exist for the build".into())
+            }
+            Self::OntoNonDirectory(_) => {
+                Some("copy to the path that the link there points to, or remove what is there first".into())
+            }
+            Self::OntoDirectory(_) => Some("end the destination with a slash to copy into the directory".into()),
+            Self::Tree(error) => error.hint(),
+        }
+    }
+}
+
+/// The paths that a source names, before links in them are followed.
+pub(crate) fn select(
+    tree: &dyn SourceTree,
+    source: &str,
+    selection: &Selection,
+    origin: &str,
+) -> Result<Vec<TreePath>, CopyError> {
+    let (fixed, patterns) = if selection.wildcards { wildcard::split(source) } else { (source.into(), Vec::new()) };
+    let missing = || CopyError::Missing { path: source.to_owned(), origin: origin.to_owned() };
+    if patterns.is_empty() {
+        return Ok(vec![TreePath::clean(&fixed).map_err(TreeError::from)?]);
+    }
+    let base = match resolve(tree, &fixed, selection.follow) {
+        Err(error) if error.is_not_found() => return Err(missing()),
+        other => other?,
+    };
+    Ok(wildcard::expand(tree, &base, &patterns)?)
+}
+
+/// Copies what `path` of `source` names to `destination`, an absolute path of the overlay as written in the
+/// Dockerfile: a trailing slash makes it a directory.
+pub(crate) fn copy(
+    overlay: &mut Overlay,
+    source: &dyn SourceTree,
+    path: &TreePath,
+    destination: &str,
+    selection: &Selection,
+    attributes: &Attributes,
+    origin: &str,
+) -> Result<(), CopyError> {
+    let followed = follow(source, path, selection.follow, origin)?;
+    let missing = || CopyError::Missing { path: path.to_string(), origin: origin.to_owned() };
+    let entry = source.entry(&followed)?.ok_or_else(missing)?;
+    let mut copier = Copier { overlay, source, selection, attributes, names: BTreeMap::new(), pending: Vec::new() };
+    copier.ensure(destination)?;
+    let target = copier.target(destination, path, &entry)?;
+    copier.copy(&entry, "", &target, false, &Matched::default(), &Matched::default())
+}
+
+fn follow(source: &dyn SourceTree, path: &TreePath, follow: bool, origin: &str) -> Result<TreePath, CopyError> {
+    match resolve(source, path.as_bytes(), follow) {
+        Err(error) if error.is_not_found() => {
+            Err(CopyError::Missing { path: path.to_string(), origin: origin.to_owned() })
+        }
+        other => Ok(other?),
+    }
+}
+
+/// A directory that include patterns have not yet called for.
+struct Pending {
+    entry: Entry,
+    target: TreePath,
+    made: bool,
+}
+
+struct Copier<'a> {
+    overlay: &'a mut Overlay,
+    source: &'a dyn SourceTree,
+    selection: &'a Selection,
+    attributes: &'a Attributes,
+    /// First copied name, by the source's name that others are links to.
+    names: BTreeMap<TreePath, (TreePath, Inode)>,
+    pending: Vec<Pending>,
+}
+
+impl Copier<'_> {
+    /// Creates the destination's parents, or the destination itself if it is written as a directory.
+    fn ensure(&mut self, destination: &str) -> Result<(), CopyError> {
+        let directory = match destination.rsplit_once('/') {
+            Some((parent, name)) if !name.is_empty() && name != "." => parent,
+            _ => destination,
+        };
+        let path = self.resolved(directory)?;
+        self.make_dirs(&path)
+    }
+
+    fn resolved(&self, path: &str) -> Result<TreePath, CopyError> {
+        Ok(resolve_existing(&*self.overlay, path, true)?.path()?)
+    }
+
+    fn make_dirs(&mut self, path: &TreePath) -> Result<(), CopyError> {
+        let attributes = self.attributes;
+        Ok(self.overlay.make_dirs(path, |path, parent| attributes.directory(path, parent))?)
+    }
+
+    /// Where the source goes: below the destination if that is a directory, at it otherwise.
+    fn target(&mut self, destination: &str, path: &TreePath, entry: &Entry) -> Result<TreePath, CopyError> {
+        let mut target = self.resolved(destination)?;
+        let existing = self.overlay.entry(&target)?;
+        let contents = self.selection.contents && entry.is_dir();
+        let into = existing.as_ref().is_some_and(|there| !contents && (entry.is_dir() || there.is_dir()));
+        if into && let Some(name) = path.file_name() {
+            target = target.join(name).map_err(TreeError::from)?;
+        }
+        let parent = match existing {
+            None if contents => target.clone(),
+            _ => target.parent().unwrap_or_default(),
+        };
+        self.make_dirs(&parent)?;
+        Ok(target)
+    }
+
+    /// `overwrite` is false for what the Dockerfile named: an existing directory there keeps its attributes.
+    fn copy(
+        &mut self,
+        entry: &Entry,
+        below: &str,
+        target: &TreePath,
+        overwrite: bool,
+        include: &Matched,
+        exclude: &Matched,
+    ) -> Result<(), CopyError> {
+        let (wanted, include, excluded, exclude) = self.wanted(below, include, exclude);
+        if entry.is_dir() {
+            return self.copy_dir(entry, below, target, overwrite, wanted, excluded, &include, &exclude);
+        }
+        if !wanted {
+            return Ok(());
+        }
+        self.make_pending()?;
+        if self.overlay.entry(target)?.is_some_and(|there| there.is_dir()) {
+            return Err(CopyError::OntoDirectory(target.clone()));
+        }
+        self.copy_file(entry, target)
+    }
+
+    fn wanted(&self, below: &str, include: &Matched, exclude: &Matched) -> (bool, Matched, bool, Matched) {
+        if below.is_empty() {
+            return (true, Matched::default(), false, Matched::default());
+        }
+        let matches = |patterns: &Option<Patterns>, parent: &Matched, without: bool| match patterns {
+            Some(patterns) => patterns.matches_below(below, parent),
+            None => (without, Matched::default()),
+        };
+        let (included, include) = matches(&self.selection.include, include, true);
+        let (excluded, exclude) = matches(&self.selection.exclude, exclude, false);
+        (included && !excluded, include, excluded, exclude)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn copy_dir(
+        &mut self,
+        entry: &Entry,
+        below: &str,
+        target: &TreePath,
+        overwrite: bool,
+        wanted: bool,
+        excluded: bool,
+        include: &Matched,
+        exclude: &Matched,
+    ) -> Result<(), CopyError> {
+        if wanted {
+            self.make_pending()?;
+            self.make_dir(entry, target, overwrite)?;
+        }
+        if excluded && !self.selection.exclude.as_ref().is_some_and(Patterns::has_exceptions) {
+            return Ok(());
+        }
+        self.pending.push(Pending { entry: entry.clone(), target: target.clone(), made: wanted });
+        let result = self.copy_children(entry, below, target, include, exclude);
+        self.pending.pop();
+        result
+    }
+
+    fn copy_children(
+        &mut self,
+        entry: &Entry,
+        below: &str,
+        target: &TreePath,
+        include: &Matched,
+        exclude: &Matched,
+    ) -> Result<(), CopyError> {
+        for child in self.source.children(&entry.path)? {
+            let name = child.path.file_name().unwrap_or_default();
+            let target = target.join(name).map_err(TreeError::from)?;
+            let name = String::from_utf8_lossy(name);
+            let below = if below.is_empty() { name.into_owned() } else { format!("{below}/{name}") };
+            self.copy(&child, &below, &target, true, include, exclude)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the directories above a match that no pattern named themselves. One that is there already takes the
+    /// source's mode, but not its owner.
+    fn make_pending(&mut self) -> Result<(), CopyError> {
+        for index in 0..self.pending.len() {
+            let Pending { entry, target, made: false } = &self.pending[index] else { continue };
+            let (entry, target) = (entry.clone(), target.clone());
+            match self.overlay.entry(&target)? {
+                Some(there) if there.is_dir() => drop(self.overlay.put(Entry { mode: entry.mode, ..there }, None)?),
+                _ => self.make_dir(&entry, &target, true)?,
+            }
+            self.pending[index].made = true;
+        }
+        Ok(())
+    }
+
+    fn make_dir(&mut self, entry: &Entry, target: &TreePath, overwrite: bool) -> Result<(), CopyError> {
+        match self.overlay.entry(target)? {
+            Some(there) if !there.is_dir() => return Err(CopyError::OntoNonDirectory(target.clone())),
+            Some(_) if !overwrite => return Ok(()),
+            _ => {}
+        }
+        self.overlay.put(self.attributes.apply(entry, target), None)?;
+        Ok(())
+    }
+
+    fn copy_file(&mut self, entry: &Entry, target: &TreePath) -> Result<(), CopyError> {
+        let original = match &entry.kind {
+            EntryKind::Hardlink { target } => target.clone(),
+            _ => entry.path.clone(),
+        };
+        if let Some((first, inode)) = self.names.get(&original)
+            && self.overlay.link(first, *inode, target.clone())?
+        {
+            return Ok(());
+        }
+        let entry = self.as_file(entry)?;
+        let content = self.content(&entry)?;
+        let inode = self.overlay.put(self.attributes.apply(&entry, target), content)?;
+        self.names.insert(original, (target.clone(), inode));
+        Ok(())
+    }
+
+    /// A hard link whose file is not copied along is a file of its own.
+    fn as_file(&self, entry: &Entry) -> Result<Entry, TreeError> {
+        let EntryKind::Hardlink { target } = &entry.kind else { return Ok(entry.clone()) };
+        let file = self.source.entry(target)?.ok_or_else(|| TreeError::NotFound(target.clone()))?;
+        Ok(Entry { path: entry.path.clone(), ..file })
+    }
+
+    fn content(&self, entry: &Entry) -> Result<Option<Arc<dyn Content>>, TreeError> {
+        match entry.kind {
+            EntryKind::File { .. } => self.source.content(&entry.path).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Attributes {
+    fn apply(&self, entry: &Entry, target: &TreePath) -> Entry {
+        let mut entry = Entry { path: target.clone(), ..entry.clone() };
+        if let Some((uid, gid)) = self.owner {
+            (entry.uid, entry.gid) = (uid, gid);
+        }
+        if let Some(mode) = &self.mode
+            && !matches!(entry.kind, EntryKind::Symlink { .. })
+        {
+            entry.mode = mode.apply(entry.mode, entry.is_dir());
+        }
+        entry
+    }
+
+    /// A directory created on the way to a destination, in `parent`: as the kernel does, a set-group-id parent hands
+    /// down its group and that bit.
+    pub(crate) fn directory(&self, path: TreePath, parent: &Entry) -> Entry {
+        let inherited = parent.mode & 0o2000;
+        let own = if inherited == 0 { (0, 0) } else { (0, parent.gid) };
+        let (uid, gid) = self.owner.unwrap_or(own);
+        let mode = match self.mode {
+            Some(ModeSpec::Octal(mode)) => mode & 0o777,
+            _ => 0o755,
+        };
+        Entry { uid, gid, mtime: self.created, ..Entry::new(path, EntryKind::Directory, mode | inherited) }
+    }
+}

@@ -1,0 +1,199 @@
+//! Why a build failed.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dockerfile::{Source, Span};
+use layer::TreeError;
+use oci::{DiffId, Digest, MediaType, Platform, Reference};
+
+use crate::copy::CopyError;
+use crate::owner::OwnerError;
+
+/// Why a build, or a command on images, failed. Its `Display` is one sentence.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Error {
+    #[error(transparent)]
+    Dockerfile(#[from] dockerfile::Error),
+    #[error(transparent)]
+    Graph(#[from] graph::Error),
+    #[error(transparent)]
+    Context(#[from] context::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    #[error(transparent)]
+    Layer(#[from] layer::Error),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A failure at a place of the Dockerfile.
+    #[error("{cause}")]
+    At { source_text: Arc<Source>, span: Span, cause: Box<Error> },
+    /// The same before it is known which Dockerfile.
+    #[error("{cause}")]
+    Spanned { span: Span, cause: Box<Error> },
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
+    #[error("invalid pattern in --exclude or --parents: {0}")]
+    Pattern(#[source] dockerfile::ignore::Error),
+    #[error("{0} is not in its registry")]
+    BaseNotFound(Reference),
+    #[error("{0} is not in the local store, and --offline forbids to ask its registry")]
+    BaseOffline(Reference),
+    #[error("{digest} has {blobs} layers, but its config names {diff_ids}")]
+    LayerCount { digest: Digest, blobs: usize, diff_ids: usize },
+    #[error("layer {digest} has the media type {media_type}, which is none that can be read")]
+    LayerType { digest: Digest, media_type: MediaType },
+    #[error("layer {0} is neither in the local store nor known to be in a registry")]
+    LayerLost(Digest),
+    #[error("layer {0} is not in the local store, and --offline forbids to fetch it")]
+    LayerOffline(Digest),
+    #[error("cannot read layer {0}: {1}")]
+    LayerRead(Digest, #[source] io::Error),
+    #[error("a layer that should be {expected} when decompressed is {found}")]
+    LayerMismatch { expected: DiffId, found: DiffId },
+    #[error("{digest} is not the JSON document it should be: {source}")]
+    Document { digest: Digest, source: serde_json::Error },
+    #[error("{name} has no image for {wanted}")]
+    NoPlatform { name: String, wanted: Platform, offered: Vec<Platform> },
+    #[error("cannot read {path}: {source}")]
+    LayoutRead { path: PathBuf, source: io::Error },
+    #[error("{path} is no index of an OCI layout: {reason}")]
+    LayoutIndex { path: PathBuf, reason: String },
+    #[error("the OCI layout {directory} has no single image {}", object.as_deref().unwrap_or("without a name"))]
+    LayoutEntry { directory: PathBuf, object: Option<String>, entries: Vec<String> },
+    #[error("cannot read the Dockerfile {path}: {source}")]
+    DockerfileRead { path: String, source: io::Error },
+    #[error("cannot {operation} {path}: {source}")]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot write to standard output: {0}")]
+    Stdout(#[source] io::Error),
+    #[error("{what} is not supported")]
+    Unsupported { what: String, hint: String },
+    #[error("{0}")]
+    Conflict(String),
+    #[error("the tag {0} is given twice")]
+    TagTwice(Reference),
+    #[error("cannot reach the container engine: {0}")]
+    Engine(String),
+    #[error("the container engine refused the image: {0}")]
+    Load(String),
+    #[error("no image {0} in the local store")]
+    NoImage(String),
+    #[error("the build was cancelled")]
+    Cancelled,
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// What kind of failure it is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The Dockerfile, its context or the request is at fault.
+    Build,
+    /// A registry could not be reached, or refused.
+    Registry,
+    /// The local store failed.
+    Store,
+    /// The user asked to stop.
+    Cancelled,
+    /// This program is at fault.
+    Internal,
+}
+
+impl Error {
+    /// The same, at a place of the Dockerfile that is being built.
+    pub(crate) fn at(self, span: Option<Span>) -> Self {
+        match (span, &self) {
+            (None, _) | (_, Self::At { .. } | Self::Spanned { .. }) => self,
+            (Some(span), _) => Self::Spanned { span, cause: Box::new(self) },
+        }
+    }
+
+    /// The same, located in `source`: at its own place if it has one, at `span` otherwise.
+    pub(crate) fn within(self, source: &Arc<Source>, span: Option<Span>) -> Self {
+        match (self.at(span), source) {
+            (Self::Spanned { span, cause }, source) => Self::At { source_text: Arc::clone(source), span, cause },
+            (other, _) => other,
+        }
+    }
+
+    /// The place of the Dockerfile, if it has one.
+    #[must_use]
+    pub fn location(&self) -> Option<(&Arc<Source>, Span)> {
+        match self {
+            Self::Dockerfile(error) => Some((error.source_text(), error.span())),
+            Self::Graph(error) => error.span().map(|span| (error.source_text(), span)),
+            Self::At { source_text, span, .. } => Some((source_text, *span)),
+            _ => None,
+        }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.kind(),
+            Self::Registry(_) | Self::BaseNotFound(_) => ErrorKind::Registry,
+            Self::Store(_) | Self::LayerLost(_) => ErrorKind::Store,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Internal(_) => ErrorKind::Internal,
+            _ => ErrorKind::Build,
+        }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Dockerfile(error) => error.hint(),
+            Self::Graph(error) => error.hint(),
+            Self::Context(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Registry(error) => error.hint(),
+            Self::Layer(error) => error.hint(),
+            Self::Tree(error) => error.hint(),
+            Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.hint(),
+            Self::Copy(error) => error.hint(),
+            Self::Owner(error) => error.hint(),
+            Self::Pattern(error) => error.hint(),
+            Self::Unsupported { hint, .. } => Some(hint.clone()),
+            other => other.own_hint().map(str::to_owned).or_else(|| other.list_hint()),
+        }
+    }
+
+    fn own_hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::BaseNotFound(_) => {
+                "check the name and the tag; an image that is only in a Docker engine must be pushed or exported first"
+            }
+            Self::BaseOffline(_) | Self::LayerOffline(_) => {
+                "build once without --offline, or `shipsmith pull` it before"
+            }
+            Self::LayerLost(_) => "pull or import the image again",
+            Self::LayerMismatch { .. } => "the image is damaged or was tampered with; pull it from another place",
+            Self::DockerfileRead { .. } => "name it with --file, or check the context's path",
+            Self::Engine(_) => "start the engine, or set DOCKER_HOST; `--output type=docker,dest=image.tar` needs none",
+            Self::NoImage(_) => "`shipsmith images` lists what is there",
+            Self::TagTwice(_) => "give each --tag once",
+            Self::Internal(_) => "this is a bug; please report it with the command line",
+            _ => return None,
+        })
+    }
+
+    fn list_hint(&self) -> Option<String> {
+        match self {
+            Self::NoPlatform { offered, .. } if !offered.is_empty() => {
+                let offered: Vec<String> = offered.iter().map(ToString::to_string).collect();
+                Some(format!("it has {}", offered.join(", ")))
+            }
+            Self::LayoutEntry { entries, .. } if !entries.is_empty() => Some(format!("it has {}", entries.join(", "))),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Executes steps, each once, those that do not depend on each other side by side.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dockerfile::Source;
+use futures_util::future::{BoxFuture, FutureExt, try_join_all};
+use graph::{Op, Step, StepId};
+use layer::{Compression, LayerWriter, SourceTree, Tree};
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::Error;
+use crate::bases::BaseImage;
+use crate::cancel::Cancel;
+use crate::contexts::Contexts;
+use crate::event::Events;
+use crate::layers::{LayerRef, Layers, Origin, blocking};
+use crate::overlay::{Empty, Item};
+use crate::snapshot::Snapshot;
+use crate::steps::{self, Input, Setting};
+
+/// What holds for all steps of a build.
+pub(crate) struct Work {
+    pub(crate) source: Arc<Source>,
+    pub(crate) setting: Setting,
+    pub(crate) compression: Compression,
+    pub(crate) layers: Layers,
+    pub(crate) contexts: Arc<Contexts>,
+    pub(crate) cancel: Cancel,
+}
+
+/// Finds the image of a base.
+type FindBase<'a> = &'a (dyn Fn(&graph::Base) -> Option<Arc<BaseImage>> + Sync);
+
+/// Executes steps on demand.
+pub(crate) struct Executor<'a> {
+    steps: &'a [Step],
+    /// The steps whose layers become part of an image, and so blobs.
+    kept: BTreeSet<StepId>,
+    work: &'a Work,
+    base: FindBase<'a>,
+    events: &'a Events<'a>,
+    done: Vec<OnceCell<Arc<Snapshot>>>,
+    working: Semaphore,
+}
+
+impl<'a> Executor<'a> {
+    pub(crate) fn new(
+        steps: &'a [Step],
+        kept: BTreeSet<StepId>,
+        work: &'a Work,
+        base: FindBase<'a>,
+        events: &'a Events<'a>,
+    ) -> Self {
+        let done = steps.iter().map(|_| OnceCell::new()).collect();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { steps, kept, work, base, events, done, working: Semaphore::new(cores.max(2)) }
+    }
+
+    /// The file system that a step leaves behind.
+    pub(crate) fn snapshot(&self, id: StepId) -> BoxFuture<'_, Result<Arc<Snapshot>, Error>> {
+        self.done[id.0].get_or_try_init(move || self.execute(&self.steps[id.0])).map(|done| done.cloned()).boxed()
+    }
+
+    async fn execute(&self, step: &Step) -> Result<Arc<Snapshot>, Error> {
+        let inputs = step.op.inputs();
+        try_join_all(inputs.into_iter().map(|id| self.snapshot(id))).await?;
+        match &step.op {
+            Op::Scratch => Ok(Arc::new(Snapshot::of_layers(Vec::new()))),
+            Op::Base(base) => self.base(base),
+            Op::Copy(copy) => self.change(step, copy.parent, self.copy(copy)).await,
+            Op::MakeDir(dir) => self.change(step, dir.parent, self.make_dir(dir)).await,
+            Op::Run(_) => Err(Error::Internal("a RUN reached execution, though plans refuse it".into())),
+        }
+    }
+
+    fn base(&self, base: &graph::Base) -> Result<Arc<Snapshot>, Error> {
+        let image = (self.base)(base).ok_or_else(|| Error::Internal("a base was planned but not resolved".into()))?;
+        Ok(Arc::new(Snapshot::of_layers(image.layers.clone())))
+    }
+
+    /// Runs the work of `step` and puts the layer it makes over its parent's.
+    async fn change(
+        &self,
+        step: &Step,
+        parent: StepId,
+        work: impl Future<Output = Result<Vec<Item>, Error>>,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let parent = self.snapshot(parent).await?;
+        let _permit = self.working.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
+        let vertex = self.events.start(step.label.to_string());
+        let written = async { self.write(self.kept.contains(&step.id), work.await?).await }.await;
+        let written = written.map_err(|error| error.within(&self.work.source, step.span));
+        let layer = vertex.finish(false, written)?;
+        Ok(Arc::new(Snapshot::over(parent, layer)))
+    }
+
+    async fn copy(&self, copy: &graph::Copy) -> Result<Vec<Item>, Error> {
+        let lower = if copy.link { None } else { self.tree(copy.parent).await? };
+        let inputs = try_join_all(copy.sources.iter().map(|source| self.input(source))).await?;
+        let (copy, setting) = (copy.clone(), self.work.setting);
+        blocking(move || steps::copy(&copy, lower, &inputs, &setting)).await
+    }
+
+    async fn make_dir(&self, dir: &graph::MakeDir) -> Result<Vec<Item>, Error> {
+        let lower = self.tree(dir.parent).await?;
+        let (dir, setting) = (dir.clone(), self.work.setting);
+        blocking(move || steps::make_dir(&dir, lower, &setting)).await
+    }
+
+    /// The merged tree of a step's layers; `None` where there is no layer at all.
+    async fn tree(&self, id: StepId) -> Result<Option<Tree>, Error> {
+        let snapshot = self.snapshot(id).await?;
+        if snapshot.is_empty() { Ok(None) } else { snapshot.tree(&self.work.layers).await.map(Some) }
+    }
+
+    async fn input(&self, source: &graph::CopySource) -> Result<Input, Error> {
+        match &source.input {
+            graph::Input::Step(id) => {
+                let tree: Arc<dyn SourceTree> = match self.tree(*id).await? {
+                    Some(tree) => Arc::new(tree),
+                    None => Arc::new(Empty),
+                };
+                Ok(Input { tree, origin: "the stage or image copied from".into(), local: false })
+            }
+            other => self.work.contexts.input(other).await,
+        }
+    }
+
+    /// Writes a layer: as a blob if it becomes part of an image, as a plain tar for later steps otherwise.
+    async fn write(&self, kept: bool, items: Vec<Item>) -> Result<LayerRef, Error> {
+        let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
+        let compression = self.work.compression;
+        blocking(move || {
+            let (layer, blob) = if kept {
+                let writer = cancel.guard(layers.store().raw_writer(None)?);
+                let (layer, writer) = write_items(LayerWriter::new(writer, compression)?, &items)?;
+                writer.into_inner().finish_hashed(&layer.digest, layer.size)?;
+                let media_type = oci::MediaType::layer(encoding(layer.compression), false);
+                let blob = oci::Descriptor::new(media_type, layer.digest.clone(), layer.size);
+                (layer, Some(blob))
+            } else {
+                let writer = cancel.guard(layers.store().tar_writer(None)?);
+                let (layer, writer) = write_items(LayerWriter::new(writer, Compression::None)?, &items)?;
+                writer.into_inner().finish()?;
+                (layer, None)
+            };
+            layers.store().put_index(&layer.diff_id, &layer.index)?;
+            layers.know(&layer.diff_id, Arc::new(layer.index));
+            Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
+        })
+        .await
+    }
+}
+
+fn write_items<W: std::io::Write + Send + 'static>(
+    mut writer: LayerWriter<W>,
+    items: &[Item],
+) -> Result<(layer::Layer, W), Error> {
+    for (entry, content) in items {
+        writer.append(entry, content.as_deref())?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// How a layer compressed so is encoded.
+fn encoding(compression: Compression) -> oci::LayerEncoding {
+    match compression {
+        Compression::None => oci::LayerEncoding::Plain,
+        Compression::Gzip { .. } => oci::LayerEncoding::Gzip,
+        Compression::Zstd { .. } => oci::LayerEncoding::Zstd,
+    }
+}

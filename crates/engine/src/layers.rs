@@ -1,0 +1,227 @@
+//! Layers wherever they are: in the store, in a registry, in a layout on disk. Fetched when, and only when, needed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use futures_util::TryStreamExt;
+use layer::{LayerIndex, TarSource, index_layer};
+use oci::{Descriptor, DiffId, Repository};
+use registry::Client;
+use store::Store;
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use crate::Error;
+
+/// A layer that is known by name; its bytes may be elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerRef {
+    /// Of the uncompressed tar.
+    pub(crate) diff_id: DiffId,
+    /// The blob; `None` for a stage's layer that is only kept as a tar.
+    pub(crate) blob: Option<Descriptor>,
+    /// Where the blob is when the store lacks it.
+    pub(crate) origin: Origin,
+}
+
+/// Where a blob is when the store lacks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nowhere.
+    Store,
+    /// In any of these.
+    Registry(Vec<Repository>),
+    /// In an OCI layout's directory.
+    Layout(PathBuf),
+}
+
+type Memo = Arc<OnceCell<Arc<LayerIndex>>>;
+
+struct Inner {
+    store: Arc<Store>,
+    client: Client,
+    offline: bool,
+    indexes: Mutex<BTreeMap<DiffId, Memo>>,
+}
+
+/// Brings layers, their indexes and their tars; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Layers(Arc<Inner>);
+
+impl Layers {
+    pub(crate) fn new(store: Arc<Store>, client: Client, offline: bool) -> Self {
+        Self(Arc::new(Inner { store, client, offline, indexes: Mutex::default() }))
+    }
+
+    /// The local store.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.0.store
+    }
+
+    /// What is in a layer: known, or found out by streaming the layer once.
+    pub(crate) async fn index(&self, layer: &LayerRef) -> Result<Arc<LayerIndex>, Error> {
+        let memo = {
+            let mut indexes = self.0.indexes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            Arc::clone(indexes.entry(layer.diff_id.clone()).or_default())
+        };
+        memo.get_or_try_init(|| self.find_index(layer)).await.cloned()
+    }
+
+    /// Remembers the index of a layer that was just written.
+    pub(crate) fn know(&self, diff_id: &DiffId, index: Arc<LayerIndex>) {
+        let mut indexes = self.0.indexes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        indexes.insert(diff_id.clone(), Arc::new(OnceCell::new_with(Some(index))));
+    }
+
+    async fn find_index(&self, layer: &LayerRef) -> Result<Arc<LayerIndex>, Error> {
+        if let Some(index) = self.0.store.index(&layer.diff_id)? {
+            return Ok(Arc::new(index));
+        }
+        let reader = self.open(layer).await?;
+        let (store, diff_id) = (Arc::clone(&self.0.store), layer.diff_id.clone());
+        blocking(move || {
+            let index = checked_index(reader, &diff_id, None)?;
+            store.put_index(&diff_id, &index)?;
+            Ok(Arc::new(index))
+        })
+        .await
+    }
+
+    /// The layer's uncompressed tar in the store, made if it is not there. Blocks.
+    fn tar(&self, layer: &LayerRef, handle: &Handle) -> Result<File, Error> {
+        if let Some(file) = self.0.store.tar(&layer.diff_id)? {
+            return Ok(file);
+        }
+        let reader = handle.block_on(self.open(layer))?;
+        let mut writer = self.0.store.tar_writer(None)?;
+        let index = checked_index(reader, &layer.diff_id, Some(&mut writer))?;
+        writer.finish()?;
+        self.0.store.put_index(&layer.diff_id, &index)?;
+        self.0.store.tar(&layer.diff_id)?.ok_or_else(|| Error::LayerLost(layer.diff_id.0.clone()))
+    }
+
+    /// Makes sure that the store has the blob.
+    pub(crate) async fn ensure_blob(&self, layer: &LayerRef) -> Result<(), Error> {
+        let Some(blob) = layer.blob.clone() else { return Ok(()) };
+        if self.0.store.contains(&blob.digest) {
+            return Ok(());
+        }
+        let mut reader = self.open(layer).await?;
+        let store = Arc::clone(&self.0.store);
+        blocking(move || {
+            let mut writer = store.writer(Some(blob.size))?;
+            io::copy(&mut reader, &mut writer).map_err(|source| Error::LayerRead(blob.digest.clone(), source))?;
+            Ok(writer.verified(&blob)?)
+        })
+        .await
+    }
+
+    /// The blob's bytes, or the tar's when there is no blob.
+    async fn open(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
+        let Some(blob) = &layer.blob else {
+            let tar = self.0.store.tar(&layer.diff_id)?;
+            let tar = tar.ok_or_else(|| Error::LayerLost(layer.diff_id.0.clone()))?;
+            return Ok(Box::new(tar));
+        };
+        if self.0.store.contains(&blob.digest) {
+            return Ok(Box::new(self.0.store.open_sized(blob)?));
+        }
+        match &layer.origin {
+            Origin::Store => Err(Error::LayerLost(blob.digest.clone())),
+            Origin::Layout(dir) => open_in_layout(dir, blob),
+            Origin::Registry(_) if self.0.offline => Err(Error::LayerOffline(blob.digest.clone())),
+            Origin::Registry(repositories) => self.download(repositories, blob).await,
+        }
+    }
+
+    async fn download(&self, repositories: &[Repository], blob: &Descriptor) -> Result<Box<dyn Read + Send>, Error> {
+        let mut last = Error::LayerLost(blob.digest.clone());
+        for repository in repositories {
+            match self.0.client.get_blob(repository, blob).await {
+                Ok(stream) => {
+                    let reader = StreamReader::new(stream.map_err(io::Error::other));
+                    return Ok(Box::new(SyncIoBridge::new(reader)));
+                }
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+
+    /// Where a tree reads the layer's files from: the tar is made on the first read.
+    pub(crate) fn tar_source(&self, layer: &LayerRef) -> Arc<dyn TarSource> {
+        Arc::new(LazyTar {
+            layers: self.clone(),
+            layer: layer.clone(),
+            handle: Handle::current(),
+            file: OnceLock::new(),
+            making: Mutex::new(()),
+        })
+    }
+}
+
+/// Indexes what `reader` yields, copying the tar to `copy`; refuses another layer than the one expected.
+fn checked_index(
+    reader: impl Read + Send,
+    diff_id: &DiffId,
+    copy: Option<&mut dyn Write>,
+) -> Result<LayerIndex, Error> {
+    let found = index_layer(reader, copy)?;
+    if found.diff_id != *diff_id {
+        return Err(Error::LayerMismatch { expected: diff_id.clone(), found: found.diff_id });
+    }
+    Ok(found.index)
+}
+
+fn open_in_layout(dir: &std::path::Path, blob: &Descriptor) -> Result<Box<dyn Read + Send>, Error> {
+    let path = dir.join("blobs").join(blob.digest.algorithm()).join(blob.digest.hex());
+    let file = File::open(&path).map_err(|source| Error::LayoutRead { path, source })?;
+    Ok(Box::new(file))
+}
+
+/// Runs `work` where it may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.to_string()))?
+}
+
+/// A tar that is made when first read; only from threads that may block.
+struct LazyTar {
+    layers: Layers,
+    layer: LayerRef,
+    handle: Handle,
+    file: OnceLock<File>,
+    making: Mutex<()>,
+}
+
+impl LazyTar {
+    fn file(&self) -> io::Result<&File> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let _one_at_a_time = self.making.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if self.file.get().is_none() {
+            let file = self.layers.tar(&self.layer, &self.handle).map_err(io::Error::other)?;
+            let _ = self.file.set(file);
+        }
+        self.file.get().ok_or_else(|| io::Error::other("a layer's tar was not kept"))
+    }
+}
+
+impl std::fmt::Debug for LazyTar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LazyTar({})", self.layer.diff_id)
+    }
+}
+
+impl TarSource for LazyTar {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self.file()?, buffer, offset)
+    }
+}

@@ -1,0 +1,242 @@
+//! What a user wants built, fully said: the clock, the environment and the platform are inputs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use layer::Compression;
+use oci::{Platform, Reference};
+
+/// One build: a Dockerfile, its contexts, and where the result goes.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// Where the Dockerfile's text comes from.
+    pub dockerfile: DockerfileSource,
+    /// The main build context.
+    pub context: ContextSource,
+    /// `--build-context`: more contexts by name.
+    pub named_contexts: BTreeMap<String, ContextSource>,
+    /// `--target`: the stage to build; the last one without.
+    pub target: Option<String>,
+    /// `--build-arg`.
+    pub build_args: BTreeMap<String, String>,
+    /// `--platform`; this machine's when empty.
+    pub platforms: Vec<Platform>,
+    /// `--label`.
+    pub labels: BTreeMap<String, String>,
+    /// `--annotation`.
+    pub annotations: Vec<Annotation>,
+    /// `--tag`.
+    pub tags: Vec<Reference>,
+    /// `--output`; the local store when empty.
+    pub outputs: Vec<Output>,
+    /// `--pull` and `--offline`.
+    pub pull: PullPolicy,
+    /// `--no-cache`.
+    pub no_cache: bool,
+    /// `--run` (ours).
+    pub run: RunPolicy,
+    /// `--timestamp` (ours) and SOURCE_DATE_EPOCH.
+    pub timestamp: TimestampPolicy,
+    /// `--normalize-modes` (ours).
+    pub normalize_modes: bool,
+    /// `--network`, `--add-host`, `--shm-size`, `--ulimit`: for RUN.
+    pub sandbox: SandboxOptions,
+}
+
+/// Where the Dockerfile's text comes from.
+#[derive(Debug, Clone)]
+pub enum DockerfileSource {
+    /// `Dockerfile` in the context.
+    Default,
+    /// `--file PATH`.
+    Path(PathBuf),
+    /// `--file -`, or `-` as context: text read from standard input.
+    Text(String),
+}
+
+/// Where a context's files come from.
+#[derive(Debug, Clone)]
+pub enum ContextSource {
+    /// A directory.
+    Directory(PathBuf),
+    /// A tar stream, compressed or not, on standard input.
+    Stdin,
+    /// No files (a Dockerfile on standard input).
+    Empty,
+    /// A remote tarball or Dockerfile.
+    Http(String),
+    /// A git repository, as BuildKit writes it: `URL#ref:subdirectory`.
+    Git(String),
+    /// `docker-image://REF`.
+    Image(Reference),
+    /// `oci-layout://DIR[:tag|@digest]`.
+    Layout {
+        /// The layout's directory.
+        directory: PathBuf,
+        /// A tag in it, or a digest; its only image without.
+        object: Option<String>,
+    },
+    /// Given paths, each to a real file or directory: nothing is staged.
+    Mapped(BTreeMap<String, PathBuf>),
+}
+
+/// `--annotation [LEVEL[PLATFORM]:]KEY=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// What it is put on.
+    pub level: AnnotationLevel,
+    /// Only for this platform's image.
+    pub platform: Option<Platform>,
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// What an annotation is put on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnnotationLevel {
+    /// The image's manifest.
+    Manifest,
+    /// The manifest's descriptor in the index.
+    ManifestDescriptor,
+    /// The index.
+    Index,
+    /// The index's descriptor (in an OCI layout's index.json).
+    IndexDescriptor,
+}
+
+/// `--output`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// `type=image` and `type=registry`: an image in the store and, with `push`, in registries.
+    Image(ImageOptions),
+    /// `type=oci`: an OCI archive or, with `tar=false`, a layout directory.
+    Oci(ArchiveOptions),
+    /// `type=docker` with a destination: what `docker load` reads.
+    Docker(ArchiveOptions),
+    /// `--load`, or `type=docker` without a destination: into a running engine.
+    Load(ImageOptions),
+    /// `type=local`: the file system, as a directory.
+    Local(PathBuf),
+    /// `type=tar`: the file system, as one tar.
+    Tar(Destination),
+    /// `type=cacheonly`: nothing is kept but the cache.
+    CacheOnly,
+}
+
+/// Where a stream goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Options of image outputs, as BuildKit names them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageOptions {
+    /// `name`: overrides the tags.
+    pub names: Vec<Reference>,
+    /// `push`.
+    pub push: bool,
+    /// `push-by-digest`: no tag is written.
+    pub push_by_digest: bool,
+    /// `store`: whether the local store keeps it under its names.
+    pub store: bool,
+    /// What all image outputs share.
+    pub form: ImageForm,
+}
+
+/// Options of archive outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveOptions {
+    /// `dest`.
+    pub destination: Destination,
+    /// `tar`: whether it is one file; a directory otherwise.
+    pub tar: bool,
+    /// `name`: overrides the tags.
+    pub names: Vec<Reference>,
+    /// What all image outputs share.
+    pub form: ImageForm,
+}
+
+/// How an image is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageForm {
+    /// `oci-mediatypes`; what BuildKit would take when unset.
+    pub oci_media_types: Option<bool>,
+    /// `compression` and `compression-level`; the policy decides when unset.
+    pub compression: Option<Compression>,
+    /// `force-compression`: base layers too.
+    pub force_compression: bool,
+    /// `annotation.KEY` and `annotation-LEVEL.KEY`.
+    pub annotations: Vec<Annotation>,
+    /// `rewrite-timestamp`: no file is newer than SOURCE_DATE_EPOCH.
+    pub rewrite_timestamp: bool,
+}
+
+/// How bases are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PullPolicy {
+    /// A tag is asked of its registry once per build; the store serves what has that digest.
+    #[default]
+    Resolve,
+    /// `--pull=missing`: what the store has under that tag is good.
+    Missing,
+    /// `--pull`, `--pull=always`: manifests and configs are fetched anew.
+    Always,
+    /// `--offline`: nothing is asked of any registry.
+    Offline,
+}
+
+/// What becomes of RUN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunPolicy {
+    /// A RUN that would be executed is an error.
+    #[default]
+    Refuse,
+    /// `--run=skip`: left out, and said so.
+    Skip,
+}
+
+/// Which times files and configs carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimestampPolicy {
+    /// SOURCE_DATE_EPOCH, in seconds: context files and configs get it, nothing of this build is newer.
+    Epoch(i64),
+    /// Without it: [`TimestampPolicy::DEFAULT_SECONDS`].
+    Default,
+    /// `--timestamp=now`, with the clock's reading in seconds.
+    Now(i64),
+    /// `--timestamp=source`: the files' own times; configs get the newest of them.
+    Source,
+}
+
+impl TimestampPolicy {
+    /// 1980-01-02T00:00:00Z: in no time zone before 1980, where the times of zip files begin.
+    pub const DEFAULT_SECONDS: i64 = 315_619_200;
+
+    /// The time of what this build makes, in seconds.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        match self {
+            Self::Epoch(seconds) | Self::Now(seconds) => seconds,
+            Self::Default | Self::Source => Self::DEFAULT_SECONDS,
+        }
+    }
+}
+
+/// What RUN is given; kept in the request so that a key can cover it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxOptions {
+    /// `--network`.
+    pub network: Option<String>,
+    /// `--add-host`, as `HOST:ADDRESS`.
+    pub add_hosts: Vec<(String, String)>,
+    /// `--shm-size`, in bytes.
+    pub shm_size: Option<u64>,
+    /// `--ulimit`, as `NAME=SOFT[:HARD]`.
+    pub ulimits: Vec<String>,
+}

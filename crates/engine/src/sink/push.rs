@@ -1,0 +1,131 @@
+//! Registries as destinations: blobs, then manifests, then tags; repositories side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use oci::{Descriptor, Digest, Reference, Repository};
+use registry::{BlobSource, Client, FileSource, Pushed};
+use store::Store;
+
+use crate::Error;
+use crate::assemble::{Artifact, Document, Image};
+use crate::bases::pinned;
+use crate::event::{Events, Vertex};
+use crate::layers::{LayerRef, Layers, Origin};
+
+/// Sends artifacts to registries.
+pub(crate) struct Pusher<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) store: &'a Arc<Store>,
+    pub(crate) layers: &'a Layers,
+    pub(crate) events: &'a Events<'a>,
+}
+
+impl Pusher<'_> {
+    /// Pushes `artifact` under all of `names`; `by_digest` leaves tags out.
+    pub(crate) async fn push(&self, artifact: &Artifact, names: &[Reference], by_digest: bool) -> Result<(), Error> {
+        let mut repositories: BTreeMap<&Repository, Vec<&Reference>> = BTreeMap::new();
+        for name in names {
+            repositories.entry(name.repository()).or_default().push(name);
+        }
+        let pushes = repositories.iter().map(|(repository, names)| async move {
+            let vertex = self.events.start(format!("pushing {repository}"));
+            let names: &[&Reference] = if by_digest { &[] } else { names };
+            let result = self.push_to(artifact, repository, names, &vertex).await;
+            vertex.finish(false, result)
+        });
+        try_join_all(pushes).await.map(drop)
+    }
+
+    async fn push_to(
+        &self,
+        artifact: &Artifact,
+        repository: &Repository,
+        names: &[&Reference],
+        vertex: &Vertex<'_>,
+    ) -> Result<(), Error> {
+        let mut seen = BTreeSet::new();
+        let layers = artifact.images.iter().flat_map(|image| &image.layers);
+        let layers: Vec<&LayerRef> = layers.filter(|layer| seen.insert(&layer.diff_id)).collect();
+        let blobs = try_join_all(layers.into_iter().map(|layer| self.push_layer(repository, layer, vertex)));
+        let configs = try_join_all(artifact.images.iter().map(|image| self.push_config(repository, image)));
+        tokio::try_join!(blobs, configs)?;
+        let children = artifact.index.iter().flat_map(|_| &artifact.images);
+        try_join_all(children.map(|image| self.put(repository, &image.manifest, None))).await?;
+        let Some(root) = artifact.root() else { return Ok(()) };
+        self.put(repository, root, None).await?;
+        try_join_all(names.iter().map(|name| self.put(repository, root, Some(name)))).await?;
+        self.store.add_origins(&digests(artifact), repository)?;
+        vertex.log(format!("{repository}@{}", root.descriptor.digest));
+        Ok(())
+    }
+
+    async fn push_layer(&self, repository: &Repository, layer: &LayerRef, vertex: &Vertex<'_>) -> Result<(), Error> {
+        let Some(blob) = &layer.blob else { return Err(Error::LayerLost(layer.diff_id.0.clone())) };
+        let pushed = if self.store.contains(&blob.digest) {
+            let source: Arc<dyn BlobSource> = Arc::new(FileSource::from(self.store.open_sized(blob)?));
+            self.client.push_blob(repository, blob, source, &self.elsewhere(layer, blob)?).await?
+        } else {
+            self.push_absent(repository, layer, blob).await?
+        };
+        let done = match pushed {
+            Pushed::Existed => "already there".to_owned(),
+            Pushed::Mounted(from) => format!("mounted from {from}"),
+            Pushed::Uploaded => "sent".to_owned(),
+        };
+        vertex.log(format!("layer {} ({} bytes): {done}", blob.digest.short(), blob.size));
+        Ok(())
+    }
+
+    /// A layer that is not here goes from registry to registry, or from the layout it is in.
+    async fn push_absent(&self, repository: &Repository, layer: &LayerRef, blob: &Descriptor) -> Result<Pushed, Error> {
+        let sources = self.elsewhere(layer, blob)?;
+        let mut last = Error::LayerLost(blob.digest.clone());
+        for from in &sources {
+            match self.client.copy_blob(from, repository, blob).await {
+                Ok(pushed) => return Ok(pushed),
+                Err(error) => last = error.into(),
+            }
+        }
+        if let Origin::Layout(_) = layer.origin {
+            self.layers.ensure_blob(layer).await?;
+            let source: Arc<dyn BlobSource> = Arc::new(FileSource::from(self.store.open_sized(blob)?));
+            return Ok(self.client.push_blob(repository, blob, source, &[]).await?);
+        }
+        Err(last)
+    }
+
+    /// The repositories that are known to have a blob.
+    fn elsewhere(&self, layer: &LayerRef, blob: &Descriptor) -> Result<Vec<Repository>, Error> {
+        let mut known = match &layer.origin {
+            Origin::Registry(repositories) => repositories.clone(),
+            _ => Vec::new(),
+        };
+        known.extend(self.store.origin(&blob.digest)?);
+        known.dedup();
+        Ok(known)
+    }
+
+    async fn push_config(&self, repository: &Repository, image: &Image) -> Result<(), Error> {
+        let source: Arc<dyn BlobSource> = Arc::new(Bytes::from(image.config.bytes.clone()));
+        self.client.push_blob(repository, &image.config.descriptor, source, &[]).await?;
+        Ok(())
+    }
+
+    async fn put(&self, repository: &Repository, document: &Document, name: Option<&Reference>) -> Result<(), Error> {
+        let reference = match name {
+            Some(name) => name.clone(),
+            None => pinned(repository, &document.descriptor.digest)?,
+        };
+        let bytes = Bytes::from(document.bytes.clone());
+        self.client.put_manifest(&reference, &document.descriptor.media_type, bytes).await?;
+        Ok(())
+    }
+}
+
+fn digests(artifact: &Artifact) -> Vec<&Digest> {
+    let blobs = artifact.images.iter().flat_map(|image| image.layers.iter().filter_map(|layer| layer.blob.as_ref()));
+    blobs.map(|blob| &blob.digest).collect()
+}

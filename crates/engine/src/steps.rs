@@ -1,0 +1,149 @@
+//! What each kind of step does to its parent's tree. Pure but for reading its inputs.
+
+use std::sync::Arc;
+
+use dockerfile::ignore::Patterns;
+use graph::{CopySource, OwnerSpec};
+use layer::{Content, Entry, EntryKind, SourceTree, Timestamp, Tree, TreeError};
+use rootfs::TreePath;
+
+use crate::copy::{self, Attributes, Selection};
+use crate::overlay::{Empty, Item, Overlay};
+use crate::owner::resolve_owner;
+use crate::{Error, TimestampPolicy, archive, unpack};
+
+/// What holds for every step of a build.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) timestamp: TimestampPolicy,
+    pub(crate) normalize_modes: bool,
+}
+
+impl Setting {
+    /// The time of what steps make.
+    fn created(&self) -> Timestamp {
+        Timestamp::from_seconds(self.timestamp.seconds())
+    }
+}
+
+/// Files that a step copies from.
+pub(crate) struct Input {
+    pub(crate) tree: Arc<dyn SourceTree>,
+    /// What it is, for messages.
+    pub(crate) origin: String,
+    /// Whether its times and modes are this machine's, not part of content that has a digest.
+    pub(crate) local: bool,
+}
+
+/// COPY and ADD.
+pub(crate) fn copy(
+    op: &graph::Copy,
+    lower: Option<Tree>,
+    inputs: &[Input],
+    setting: &Setting,
+) -> Result<Vec<Item>, Error> {
+    let owner = owner(op.owner.as_ref(), lower.as_ref())?;
+    let attributes = Attributes { owner, mode: op.mode.clone(), created: setting.created() };
+    let mut overlay = overlay(lower);
+    for (source, input) in op.sources.iter().zip(inputs) {
+        copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| error.at(source.span))?;
+    }
+    Ok(overlay.into_items()?)
+}
+
+fn copy_source(
+    overlay: &mut Overlay,
+    op: &graph::Copy,
+    source: &CopySource,
+    input: &Input,
+    attributes: &Attributes,
+    setting: &Setting,
+) -> Result<(), Error> {
+    let local = Local { tree: Arc::clone(&input.tree), setting: *setting };
+    let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
+    require(tree, source, input)?;
+    let selection = selection(op, source)?;
+    for path in copy::select(tree, &source.path, &selection, &input.origin)? {
+        if source.unpack
+            && let Some(members) = archive::members(tree, &path)?
+        {
+            unpack::unpack(overlay, members, &op.destination, attributes)?;
+        } else {
+            copy::copy(overlay, tree, &path, &op.destination, &selection, attributes, &input.origin)?;
+        }
+    }
+    Ok(())
+}
+
+/// `--parents` of a path without wildcards needs that path.
+fn require(tree: &dyn SourceTree, source: &CopySource, input: &Input) -> Result<(), Error> {
+    let Some(required) = source.below.as_ref().and_then(|below| below.required.as_deref()) else { return Ok(()) };
+    let path = TreePath::clean(required).map_err(TreeError::from)?;
+    match tree.entry(&path)? {
+        Some(_) => Ok(()),
+        None => Err(copy::CopyError::Missing { path: path.to_string(), origin: input.origin.clone() }.into()),
+    }
+}
+
+fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> {
+    let files = matches!(source.input, graph::Input::Context(_) | graph::Input::Step(_));
+    let patterns = |texts: &[String]| Patterns::new(texts).map_err(Error::Pattern);
+    let include = source.below.as_ref().map(|below| patterns(std::slice::from_ref(&below.pattern))).transpose()?;
+    let exclude = if op.excludes.is_empty() { None } else { Some(patterns(&op.excludes)?) };
+    Ok(Selection { follow: files, contents: files, wildcards: files, include, exclude })
+}
+
+/// WORKDIR.
+pub(crate) fn make_dir(op: &graph::MakeDir, lower: Option<Tree>, setting: &Setting) -> Result<Vec<Item>, Error> {
+    let owner = owner(op.owner.as_ref(), lower.as_ref())?;
+    let attributes = Attributes { owner, mode: Some(graph::ModeSpec::Octal(op.mode)), created: setting.created() };
+    let mut overlay = overlay(lower);
+    let path = layer::resolve_existing(&overlay, &op.path, true)?.path()?;
+    overlay.make_dirs(&path, |path, above| attributes.directory(path, above))?;
+    Ok(overlay.into_items()?)
+}
+
+fn owner(owner: Option<&OwnerSpec>, lower: Option<&Tree>) -> Result<Option<(u32, u32)>, Error> {
+    let tree = lower.map(|tree| tree as &dyn SourceTree);
+    Ok(owner.map(|owner| resolve_owner(tree, owner)).transpose()?)
+}
+
+fn overlay(lower: Option<Tree>) -> Overlay {
+    match lower {
+        Some(tree) => Overlay::new(Arc::new(tree)),
+        None => Overlay::new(Arc::new(Empty)),
+    }
+}
+
+/// A tree of this machine, with the times and modes that the build gives its files.
+struct Local {
+    tree: Arc<dyn SourceTree>,
+    setting: Setting,
+}
+
+impl Local {
+    fn settle(&self, mut entry: Entry) -> Entry {
+        if self.setting.timestamp != TimestampPolicy::Source {
+            entry.mtime = self.setting.created();
+        }
+        if self.setting.normalize_modes && !matches!(entry.kind, EntryKind::Symlink { .. }) {
+            entry.mode = if entry.is_dir() || entry.mode & 0o100 != 0 { 0o755 } else { 0o644 };
+            (entry.uid, entry.gid) = (0, 0);
+        }
+        entry
+    }
+}
+
+impl SourceTree for Local {
+    fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
+        Ok(self.tree.entry(path)?.map(|entry| self.settle(entry)))
+    }
+
+    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        Ok(self.tree.children(dir)?.into_iter().map(|entry| self.settle(entry)).collect())
+    }
+
+    fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
+        self.tree.content(path)
+    }
+}

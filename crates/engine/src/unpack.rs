@@ -1,0 +1,165 @@
+//! ADD of an archive: its members applied to a directory in their order, as moby's `go-archive` does in a chroot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use layer::{Content, Entry, EntryKind, SourceTree, TreeError, resolve_existing};
+use rootfs::TreePath;
+
+use crate::copy::Attributes;
+use crate::overlay::{Inode, Item, Overlay};
+
+/// Applies `members` below `destination`, an absolute path of the overlay; links in the archive see that directory
+/// as their root.
+pub(crate) fn unpack(
+    overlay: &mut Overlay,
+    members: impl IntoIterator<Item = Item>,
+    destination: &str,
+    attributes: &Attributes,
+) -> Result<(), TreeError> {
+    let base = resolve_existing(overlay, destination, true)?.path()?;
+    let parents = Attributes { mode: None, ..attributes.clone() };
+    overlay.make_dirs(&base, |path, above| parents.directory(path, above))?;
+    let mut unpacker = Unpacker { overlay, base, attributes, names: BTreeMap::new() };
+    members.into_iter().try_for_each(|(entry, content)| unpacker.apply(entry, content))
+}
+
+struct Unpacker<'a> {
+    overlay: &'a mut Overlay,
+    base: TreePath,
+    attributes: &'a Attributes,
+    names: BTreeMap<TreePath, Inode>,
+}
+
+impl Unpacker<'_> {
+    fn apply(&mut self, entry: Entry, content: Option<Arc<dyn Content>>) -> Result<(), TreeError> {
+        if entry.path.is_root() {
+            return Ok(());
+        }
+        let path = self.place(&entry.path)?;
+        let merge = entry.is_dir() && self.overlay.entry(&path)?.is_some_and(|there| there.is_dir());
+        if !merge {
+            self.overlay.remove(&path)?;
+        }
+        if let EntryKind::Hardlink { target } = &entry.kind {
+            let target = self.place(target)?;
+            return self.link(&target, path);
+        }
+        let (uid, gid) = self.attributes.owner.unwrap_or((entry.uid, entry.gid));
+        let inode = self.overlay.put(Entry { path: path.clone(), uid, gid, ..entry }, content)?;
+        self.names.insert(path, inode);
+        Ok(())
+    }
+
+    /// The path in the overlay of a member's name; missing parents are made.
+    fn place(&mut self, name: &TreePath) -> Result<TreePath, TreeError> {
+        let parent = name.parent().unwrap_or_default();
+        let inside = Below { tree: self.overlay, base: &self.base };
+        let parent = resolve_existing(&inside, parent.as_bytes(), true)?.path()?;
+        let parent = self.base.join_path(&parent)?;
+        let created = self.attributes.created;
+        self.overlay
+            .make_dirs(&parent, |path, _| Entry { mtime: created, ..Entry::new(path, EntryKind::Directory, 0o755) })?;
+        Ok(parent.join(name.file_name().unwrap_or_default())?)
+    }
+
+    fn link(&mut self, target: &TreePath, path: TreePath) -> Result<(), TreeError> {
+        if let Some(inode) = self.names.get(target).copied()
+            && self.overlay.link(target, inode, path.clone())?
+        {
+            self.names.insert(path, inode);
+            return Ok(());
+        }
+        // A link to a file that was there before the archive: its bytes are copied into the layer.
+        let entry = self.overlay.entry(target)?.ok_or_else(|| TreeError::NotFound(target.clone()))?;
+        let content = match entry.kind {
+            EntryKind::File { .. } => Some(self.overlay.content(target)?),
+            _ => None,
+        };
+        let inode = self.overlay.put(Entry { path: target.clone(), ..entry }, content)?;
+        self.overlay.link(target, inode, path.clone())?;
+        self.names.insert(target.clone(), inode);
+        self.names.insert(path, inode);
+        Ok(())
+    }
+}
+
+/// A directory of a tree, as a root of its own; made for resolving links.
+struct Below<'a> {
+    tree: &'a dyn SourceTree,
+    base: &'a TreePath,
+}
+
+impl SourceTree for Below<'_> {
+    fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
+        let found = self.tree.entry(&self.base.join_path(path)?)?;
+        Ok(found.map(|entry| Entry { path: path.clone(), ..entry }))
+    }
+
+    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        let mut children = self.tree.children(&self.base.join_path(dir)?)?;
+        for child in &mut children {
+            child.path = child.path.strip_prefix(self.base).unwrap_or_default();
+        }
+        Ok(children)
+    }
+
+    fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
+        self.tree.content(&self.base.join_path(path)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overlay::Empty;
+
+    fn path(text: &str) -> TreePath {
+        TreePath::new(text).expect("a canonical path")
+    }
+
+    fn member(text: &str, kind: EntryKind) -> Item {
+        let content = matches!(kind, EntryKind::File { .. }).then(|| Arc::new(b"x".to_vec()) as Arc<dyn Content>);
+        (Entry { uid: 7, gid: 8, ..Entry::new(path(text), kind, 0o640) }, content)
+    }
+
+    fn unpacked(members: Vec<Item>, attributes: &Attributes) -> Vec<String> {
+        let mut overlay = Overlay::new(Arc::new(Empty));
+        unpack(&mut overlay, members, "/opt/", attributes).expect("unpacks");
+        let items = overlay.into_items().expect("items");
+        items.iter().map(|(entry, _)| format!("{} {:o} {}:{}", entry.path, entry.mode, entry.uid, entry.gid)).collect()
+    }
+
+    #[test]
+    fn members_keep_their_attributes_and_missing_parents_are_made() {
+        let members = vec![member("a/b", EntryKind::File { size: 1 })];
+        assert_eq!(unpacked(members, &Attributes::default()), ["/opt 755 0:0", "/opt/a 755 0:0", "/opt/a/b 640 7:8"]);
+    }
+
+    #[test]
+    fn an_owner_overrides_the_members_own() {
+        let attributes = Attributes { owner: Some((1, 2)), ..Attributes::default() };
+        let members = vec![member("f", EntryKind::File { size: 1 })];
+        assert_eq!(unpacked(members, &attributes), ["/opt 755 1:2", "/opt/f 640 1:2"]);
+    }
+
+    #[test]
+    fn links_stay_below_the_destination() {
+        let members = vec![
+            member("out", EntryKind::Symlink { target: b"/../../etc".to_vec() }),
+            member("out/passwd", EntryKind::File { size: 1 }),
+        ];
+        let shown = unpacked(members, &Attributes::default());
+        assert_eq!(shown, ["/opt 755 0:0", "/opt/etc 755 0:0", "/opt/etc/passwd 640 7:8", "/opt/out 640 7:8"]);
+    }
+
+    #[test]
+    fn a_later_member_replaces_an_earlier_one() {
+        let members = vec![
+            member("d", EntryKind::Directory),
+            member("d/x", EntryKind::File { size: 1 }),
+            member("d", EntryKind::File { size: 1 }),
+        ];
+        assert_eq!(unpacked(members, &Attributes::default()), ["/opt 755 0:0", "/opt/d 640 7:8"]);
+    }
+}
