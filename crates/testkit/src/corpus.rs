@@ -87,7 +87,7 @@ impl Corpus {
         dirs.iter().map(|dir| Case::load(dir)).collect()
     }
 
-    /// What BuildKit's linter finds in the cases that build, by the case's name; it finds nothing in cases that are absent.
+    /// What BuildKit's linter finds in the cases that build, by the case's name. What is absent was not observed.
     ///
     /// # Errors
     /// When `expected-lint.txt` is missing or not valid.
@@ -132,7 +132,7 @@ pub enum CorpusError {
     NoExpectation(PathBuf),
     #[error("{} does not begin with `Dockerfile:LINE` or `Dockerfile`", .0.display())]
     ErrorPlace(PathBuf),
-    #[error("{} has a line that is not `AREA/NAME: LINES RULE DETAIL`", .0.display())]
+    #[error("{} has a line that is neither `AREA/NAME: LINES RULE DETAIL` nor `AREA/NAME: nothing`", .0.display())]
     Lint(PathBuf),
     #[error("{case} uses the base {base}, which corpus/bases does not have")]
     UnknownBase { case: String, base: String },

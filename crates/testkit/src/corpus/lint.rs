@@ -13,12 +13,16 @@ pub struct LintFinding {
     pub detail: String,
 }
 
-/// Reads lines of the form `AREA/NAME: LINES RULE DETAIL`, where LINES is like `2`, `2-4` or `2,3,4`. `None` if one is not.
+/// Reads lines of the form `AREA/NAME: LINES RULE DETAIL`, where LINES is like `2`, `2-4` or `2,3,4`, or `AREA/NAME: nothing`.
+/// `None` if one is neither.
 pub(super) fn parse(text: &str) -> Option<BTreeMap<String, Vec<LintFinding>>> {
     let mut findings: BTreeMap<String, Vec<LintFinding>> = BTreeMap::new();
     for line in text.lines() {
         let (case, finding) = line.split_once(": ")?;
-        findings.entry(case.to_owned()).or_default().push(parse_finding(finding)?);
+        let found = findings.entry(case.to_owned()).or_default();
+        if finding != "nothing" {
+            found.push(parse_finding(finding)?);
+        }
     }
     Some(findings)
 }
