@@ -60,7 +60,7 @@ pub(crate) struct Pipeline<W> {
 /// Where the tail is.
 enum Stage<W> {
     /// Here, as long as there is at most one chunk, which waits.
-    Alone { tail: Tail<W>, waiting: Option<Chunk> },
+    Alone { tail: Tail<W>, waiting: Option<Chunk>, codec: Option<Codec> },
     /// On a thread of its own.
     Threads(Threads<W>),
     /// Nowhere any more: a thread failed and its error was reported.
@@ -85,20 +85,20 @@ impl<W: Write + Send + 'static> Pipeline<W> {
         chunk_size: usize,
     ) -> Result<Pipeline<W>, Error> {
         // A wrong level is the caller's error now, not a thread's later.
-        let compresses = Codec::new(compression)?.is_some();
+        let codec = Codec::new(compression)?;
         Ok(Pipeline {
             compression,
             chunk_size,
             threads: threads.max(1),
-            diff: compresses.then(Hasher::new),
-            stage: Stage::Alone { tail: Tail { hasher: Hasher::new(), size: 0, sink }, waiting: None },
+            diff: codec.is_some().then(Hasher::new),
+            stage: Stage::Alone { tail: Tail { hasher: Hasher::new(), size: 0, sink }, waiting: None, codec },
         })
     }
 
     /// Waits for every chunk to be written.
     pub(crate) fn finish(mut self) -> Result<Finished<W>, Error> {
         let tail = match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Alone { tail, waiting } => finish_alone(self.compression, tail, waiting)?,
+            Stage::Alone { tail, waiting, codec } => finish_alone(tail, waiting, codec)?,
             Stage::Threads(threads) => threads.join()?,
             Stage::Failed => return Err(gone()),
         };
@@ -125,11 +125,11 @@ impl<W: Write + Send + 'static> ChunkSink for Pipeline<W> {
             hasher.update(&chunk);
         }
         let (tail, first) = match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Alone { tail, waiting: None } => {
-                self.stage = Stage::Alone { tail, waiting: Some(chunk) };
+            Stage::Alone { tail, waiting: None, codec } => {
+                self.stage = Stage::Alone { tail, waiting: Some(chunk), codec };
                 return Ok(Chunk::new(self.chunk_size));
             }
-            Stage::Alone { tail, waiting: Some(first) } => (tail, first),
+            Stage::Alone { tail, waiting: Some(first), .. } => (tail, first),
             running => {
                 self.stage = running;
                 return self.send(chunk);
@@ -141,16 +141,11 @@ impl<W: Write + Send + 'static> ChunkSink for Pipeline<W> {
     }
 }
 
-fn finish_alone<W: Write>(
-    compression: Compression,
-    mut tail: Tail<W>,
-    waiting: Option<Chunk>,
-) -> Result<Tail<W>, Error> {
-    if let Some(chunk) = waiting {
-        match Codec::new(compression)? {
-            Some(mut codec) => tail.write(&codec.compress(&chunk)?)?,
-            None => tail.write(&chunk)?,
-        }
+fn finish_alone<W: Write>(mut tail: Tail<W>, waiting: Option<Chunk>, codec: Option<Codec>) -> Result<Tail<W>, Error> {
+    match (waiting, codec) {
+        (Some(chunk), Some(mut codec)) => tail.write(&codec.compress(&chunk)?)?,
+        (Some(chunk), None) => tail.write(&chunk)?,
+        (None, _) => {}
     }
     Ok(tail)
 }

@@ -5,7 +5,7 @@ mod common;
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 
-use common::{file, path, varied, write};
+use common::{Member, file, path, varied, write};
 use oci::Digest;
 use shipsmith_layer::tar::{Dialect, Reader, Writer};
 use shipsmith_layer::{Compression, Content, Entry, EntryKind, Error, Format, LayerIndex, LayerWriter, index_layer};
@@ -30,7 +30,7 @@ fn noise(size: usize) -> Vec<u8> {
     (0..size).map(step).collect()
 }
 
-fn large() -> Vec<(Entry, Option<Vec<u8>>)> {
+fn large() -> Vec<Member> {
     let mut entries = varied();
     for (name, size) in [("a", 3 << 20), ("b", (1 << 20) - 512), ("c", 5), ("d", (1 << 20) + 1)] {
         entries.push((Entry::new(path(name), EntryKind::File { size }, 0o644), Some(noise(size as usize))));

@@ -7,6 +7,9 @@ use oci::{DiffId, Hasher};
 use crate::tar::{Dialect, Reader};
 use crate::{Entry, EntryKind, Error, Format, LayerIndex, decompress};
 
+/// The memory that the index of a foreign layer may take: headers compress a thousandfold, so a small blob can hold any number.
+const MAX_MEMORY: usize = 512 << 20;
+
 /// What one reading of a layer tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexedLayer {
@@ -21,7 +24,8 @@ pub struct IndexedLayer {
 /// Reads a layer's blob once, compressed or not, and makes its index; the uncompressed tar goes to `copy` as it passes.
 ///
 /// # Errors
-/// When the stream fails, is no tar, holds something refused (see [`Reader`]) or sparse files, whose bytes have no one place.
+/// When the stream fails, is no tar, holds something refused (see [`Reader`]), sparse files, whose bytes have no one place, or more entries
+/// than fit into 512 MiB.
 pub fn index_layer(blob: impl Read + Send, copy: Option<&mut dyn Write>) -> Result<IndexedLayer, Error> {
     let (format, plain) = decompress(blob)?;
     let mut tee = Tee { plain, hasher: Hasher::new(), size: 0, copy, failed: None };
@@ -37,16 +41,35 @@ pub fn index_layer(blob: impl Read + Send, copy: Option<&mut dyn Write>) -> Resu
 fn index_tar(stream: impl Read) -> Result<LayerIndex, Error> {
     let mut reader = Reader::new(io::BufReader::with_capacity(1 << 20, stream), Dialect::Layer);
     let mut index = LayerIndex::default();
+    let mut room = MAX_MEMORY;
     while let Some(entry) = reader.next_entry()? {
         let Some(offset) = reader.content_offset() else {
             let problem = "a sparse file in a layer is not supported".into();
             return Err(Error::Refused { member: entry.path.to_string(), problem });
         };
         let content = capture(&entry, &mut reader)?;
+        let needed = footprint(&entry) + content.as_ref().map_or(0, Vec::len);
+        room = room.checked_sub(needed).ok_or_else(|| too_many(&entry))?;
         index.push(entry, offset, content);
     }
     reader.drain()?;
     Ok(index)
+}
+
+/// What an entry takes in memory, roughly.
+fn footprint(entry: &Entry) -> usize {
+    let link = match &entry.kind {
+        EntryKind::Symlink { target } => target.len(),
+        EntryKind::Hardlink { target } => target.as_bytes().len(),
+        _ => 0,
+    };
+    let xattrs: usize = entry.xattrs.iter().map(|(key, value)| key.len() + value.len() + 64).sum();
+    size_of::<Entry>() + entry.path.as_bytes().len() + 64 + link + xattrs
+}
+
+fn too_many(entry: &Entry) -> Error {
+    let problem = "the layer has more entries than fit into 512 MiB, some two million".into();
+    Error::Refused { member: entry.path.to_string(), problem }
 }
 
 fn capture(entry: &Entry, reader: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {

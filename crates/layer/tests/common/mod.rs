@@ -8,37 +8,40 @@ use std::sync::Arc;
 use rootfs::TreePath;
 use shipsmith_layer::{Compression, Content, Entry, EntryKind, Layer, LayerWriter, TarSource, Timestamp, Tree};
 
+/// An entry and its bytes.
+pub(crate) type Member = (Entry, Option<Vec<u8>>);
+
 pub(crate) fn path(text: &str) -> TreePath {
     TreePath::new(text).expect("canonical path")
 }
 
-pub(crate) fn file(name: &str, content: &str) -> (Entry, Option<Vec<u8>>) {
+pub(crate) fn file(name: &str, content: &str) -> Member {
     let kind = EntryKind::File { size: content.len() as u64 };
     (Entry::new(path(name), kind, 0o644), Some(content.as_bytes().to_vec()))
 }
 
-pub(crate) fn dir(name: &str) -> (Entry, Option<Vec<u8>>) {
+pub(crate) fn dir(name: &str) -> Member {
     (Entry::new(path(name), EntryKind::Directory, 0o755), None)
 }
 
-pub(crate) fn symlink(name: &str, target: &str) -> (Entry, Option<Vec<u8>>) {
+pub(crate) fn symlink(name: &str, target: &str) -> Member {
     (Entry::new(path(name), EntryKind::Symlink { target: target.into() }, 0o777), None)
 }
 
-pub(crate) fn hardlink(name: &str, target: &str) -> (Entry, Option<Vec<u8>>) {
+pub(crate) fn hardlink(name: &str, target: &str) -> Member {
     (Entry::new(path(name), EntryKind::Hardlink { target: path(target) }, 0o644), None)
 }
 
-pub(crate) fn whiteout(name: &str) -> (Entry, Option<Vec<u8>>) {
+pub(crate) fn whiteout(name: &str) -> Member {
     (Entry::new(path(name), EntryKind::Whiteout, 0), None)
 }
 
-pub(crate) fn opaque(name: &str) -> (Entry, Option<Vec<u8>>) {
+pub(crate) fn opaque(name: &str) -> Member {
     (Entry::new(path(name), EntryKind::OpaqueWhiteout, 0), None)
 }
 
 /// One of everything, with what ustar cannot say.
-pub(crate) fn varied() -> Vec<(Entry, Option<Vec<u8>>)> {
+pub(crate) fn varied() -> Vec<Member> {
     let mut all = vec![dir(""), dir("etc"), file("etc/passwd", "root:x:0:0::/root:/bin/sh\n"), file("empty", "")];
     all.push(symlink("link", "/etc/passwd"));
     all.push(hardlink("hard", "etc/passwd"));
@@ -61,11 +64,7 @@ pub(crate) fn varied() -> Vec<(Entry, Option<Vec<u8>>)> {
     all
 }
 
-pub(crate) fn write(
-    entries: &[(Entry, Option<Vec<u8>>)],
-    compression: Compression,
-    threads: usize,
-) -> (Layer, Vec<u8>) {
+pub(crate) fn write(entries: &[Member], compression: Compression, threads: usize) -> (Layer, Vec<u8>) {
     let mut writer = LayerWriter::with_threads(Vec::new(), compression, threads).expect("a known level");
     for (entry, content) in entries {
         writer.append(entry, content.as_ref().map(|c| c as &dyn Content)).expect("appended");
@@ -74,7 +73,7 @@ pub(crate) fn write(
 }
 
 /// Layers over each other, each with its tar.
-pub(crate) fn tree(layers: &[Vec<(Entry, Option<Vec<u8>>)>]) -> Tree {
+pub(crate) fn tree(layers: &[Vec<Member>]) -> Tree {
     layers.iter().fold(Tree::new(), |tree, entries| {
         let (layer, tar) = write(entries, Compression::None, 1);
         let tar: Arc<dyn TarSource> = Arc::new(tar);
