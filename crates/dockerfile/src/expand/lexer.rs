@@ -138,7 +138,10 @@ impl<'a> Lexer<'a> {
             '<' => self.heredoc_operator(),
             '\'' if quotes => self.single_quoted()?,
             '"' if quotes => self.double_quoted()?,
-            _ => return Ok(self.character(text, words)),
+            _ => {
+                self.character(text, words);
+                return Ok(());
+            }
         };
         words.text(&mut self.pending, &piece);
         text.push_str(&piece);

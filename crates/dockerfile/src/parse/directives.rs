@@ -67,9 +67,13 @@ impl<'a> Directive<'a> {
         let (name, value) = line.strip_prefix(comment)?.trim_start().split_once('=')?;
         let written = name.trim_end_matches(BLANK);
         let name = NAMES.into_iter().find(|known| known.eq_ignore_ascii_case(written))?;
-        let behind = value.trim_start_matches(BLANK);
-        let from = start + (line.len() - behind.len());
-        let value = behind.trim_end_matches(BLANK);
+        let behind_equals = value.len();
+        let trimmed = value.trim_matches(BLANK);
+        // Where nothing but blanks follows, the last one is the value: the pattern BuildKit uses needs a character.
+        let last_blank = value.char_indices().next_back().map_or(0, |(at, _)| at);
+        let value_start = value.find(|char| !BLANK.contains(&char)).unwrap_or(last_blank);
+        let value = if trimmed.is_empty() { value.get(last_blank..)? } else { trimmed };
+        let from = start + (line.len() - behind_equals) + value_start;
         (!value.is_empty()).then(|| Self { name, value, span: Span::new(from, from + value.len()) })
     }
 }

@@ -51,7 +51,7 @@ fn known(keyword: Keyword) -> &'static [(&'static str, Takes)] {
 }
 
 /// The flags of one line, checked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Flags<'a>(&'a [Flag]);
 
 impl<'a> Flags<'a> {

@@ -10,37 +10,37 @@ use super::words::{self, Piece};
 use crate::ast::{ArgDecl, Assignment, CommandLine, Instruction, Keyword, Kind, OnbuildTrigger, Word};
 use crate::error::{ErrorKind, Problem};
 
-/// Reads any instruction but `FROM`.
+/// Reads any instruction. What `FROM` says is read by [`super::stage`].
 pub(super) fn instruction(line: Line) -> Result<Instruction, Problem> {
     let kind = kind(&line)?;
     Ok(line.into_instruction(kind))
 }
 
 fn kind(line: &Line) -> Result<Kind, Problem> {
-    // BuildKit never looks at the flags of these two, nor at those of HEALTHCHECK NONE.
-    match line.keyword {
-        Keyword::Arg => return arg(line),
-        Keyword::StopSignal => return only_argument(line).map(Kind::StopSignal),
-        Keyword::Healthcheck => return healthcheck::healthcheck(line).map(Kind::Healthcheck),
-        _ => {}
-    }
-    let flags = Flags::check(line.keyword, &line.flags)?;
+    let flags = match line.keyword {
+        // BuildKit never looks at the flags of these two, nor at those of HEALTHCHECK NONE.
+        Keyword::Arg | Keyword::StopSignal | Keyword::Healthcheck => Flags::default(),
+        keyword => Flags::check(keyword, &line.flags)?,
+    };
     Ok(match line.keyword {
         Keyword::Add => Kind::Add(transfer::transfer(line, &flags)?),
-        Keyword::Copy => Kind::Copy(transfer::transfer(line, &flags)?),
+        Keyword::Arg => Kind::Arg(arg(line)?),
         Keyword::Cmd => Kind::Cmd(command_line(line, line.args())?),
+        Keyword::Copy => Kind::Copy(transfer::transfer(line, &flags)?),
         Keyword::Entrypoint => Kind::Entrypoint(command_line(line, line.args())?),
         Keyword::Env => Kind::Env(assignments(line, line.keyword, line.args())?),
-        Keyword::Label => Kind::Label(assignments(line, line.keyword, line.args())?),
         Keyword::Expose => Kind::Expose(expose(line)?),
+        Keyword::From => Kind::From,
+        Keyword::Healthcheck => Kind::Healthcheck(healthcheck::healthcheck(line)?),
+        Keyword::Label => Kind::Label(assignments(line, line.keyword, line.args())?),
         Keyword::Maintainer => Kind::Maintainer(only_argument(line)?),
         Keyword::Onbuild => Kind::Onbuild(onbuild(line)?),
         Keyword::Run => Kind::Run(run::run(line, &flags)?),
         Keyword::Shell => Kind::Shell(shell(line)?),
+        Keyword::StopSignal => Kind::StopSignal(only_argument(line)?),
         Keyword::User => Kind::User(only_argument(line)?),
         Keyword::Volume => Kind::Volume(volume(line)?),
         Keyword::Workdir => Kind::Workdir(only_argument(line)?),
-        Keyword::From | Keyword::Arg | Keyword::StopSignal | Keyword::Healthcheck => Kind::From,
     })
 }
 
@@ -52,13 +52,12 @@ fn only_argument(line: &Line) -> Result<Word, Problem> {
     Ok(line.word(line.args().taken()))
 }
 
-fn arg(line: &Line) -> Result<Kind, Problem> {
+fn arg(line: &Line) -> Result<Vec<ArgDecl>, Problem> {
     let words = words::quoted_words(line.args(), line.escape);
     if words.is_empty() {
         return line.refuse(ErrorKind::AtLeastOneArgument(line.keyword));
     }
-    let declarations = words.into_iter().map(|taken| declaration(line, line.word(taken)));
-    declarations.collect::<Result<_, _>>().map(Kind::Arg)
+    words.into_iter().map(|taken| declaration(line, line.word(taken))).collect()
 }
 
 fn declaration(line: &Line, word: Word) -> Result<ArgDecl, Problem> {

@@ -1,6 +1,7 @@
 //! The JSON form of arguments, read as Go's `encoding/json` does.
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::words::{Piece, Taken};
 
@@ -26,7 +27,12 @@ pub(super) fn parse(args: Piece<'_>) -> Json {
     if !args.text.starts_with('[') || serde_json::from_str::<IgnoredAny>(args.text).is_err() {
         return Json::None;
     }
-    strings(args).map_or(Json::OtherArray, Json::Strings)
+    match strings(args) {
+        Some(words) => Json::Strings(words),
+        // A number that is too large makes it the shell form after all.
+        None if serde_json::from_str::<Value>(args.text).is_err() => Json::None,
+        None => Json::OtherArray,
+    }
 }
 
 /// The elements of a valid array, if all are strings.

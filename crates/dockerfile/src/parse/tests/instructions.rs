@@ -77,6 +77,7 @@ fn json_form_and_its_near_misses() {
         (r#"CMD ["a""#, true, vec![r#"["a""#]),
         (r#"CMD ["a\x"]"#, true, vec![r#"["a\x"]"#]),
         (r#"CMD [ -f x ]"#, true, vec!["[ -f x ]"]),
+        ("CMD [1e999]", true, vec!["[1e999]"]),
         (r#"CMD "a""#, true, vec![r#""a""#]),
         ("CMD", true, vec![""]),
         ("ENTRYPOINT a  b", true, vec!["a  b"]),

@@ -94,6 +94,15 @@ Dockerfile:1:10
 hint: use # escape=\ or # escape=`"#,
     );
     check(
+        "# escape= \nFROM a\n",
+        r#"
+" " is no escape character
+Dockerfile:1:10
+1 | # escape= 
+  |          ^
+hint: use # escape=\ or # escape=`"#,
+    );
+    check(
         "# check=skip=a\n# Check=skip=b\nFROM a\n",
         "
 the directive check is given twice
