@@ -9,7 +9,7 @@ use crate::source::Span;
 ///
 /// Expanded are `sources`, `destination`, `chown`, `chmod` and `checksum`; not `excludes`, and `from` must not contain
 /// anything that expansion would change. Heredoc contents are expanded where [`Heredoc::expand`] says so, with
-/// [`crate::expand::Expander::for_heredoc`].
+/// [`crate::expand::heredoc`].
 ///
 /// History: `COPY --parents --chown=… --chmod=… sources <<name destination # buildkit`, all expanded, no other flag
 /// shown.
