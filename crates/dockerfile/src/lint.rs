@@ -41,7 +41,7 @@ impl Findings {
 
     /// All of them in the order of the file, each once.
     pub fn into_sorted(mut self) -> Vec<Finding> {
-        self.list.sort_by(|a, b| (a.span, a.rule).cmp(&(b.span, b.rule)));
+        self.list.sort_by_key(|finding| (finding.span, finding.rule));
         self.list
     }
 }

@@ -14,6 +14,7 @@ mod owner;
 mod plan;
 mod request;
 mod step;
+mod targets;
 
 pub use base::{BaseNeed, BaseOrigin, ResolvedBase, ResolvedBases};
 pub use error::{Error, ErrorKind};
@@ -23,6 +24,7 @@ pub use op::{
     Access, Base, Below, Copy, CopySource, HttpSource, InlineFile, Input, MakeDir, Mount, MountKind, Op, RunOp,
 };
 pub use owner::{Id, OwnerSpec};
-pub use plan::{Plan, plan};
+pub use plan::{Outline, OutlineArg, OutlineSecret, Plan, outline, plan};
 pub use request::{NamedContext, Request, RunPolicy, Ulimit};
 pub use step::{Graph, Merged, Skipped, Step, StepId, StepKey, StepLabel, merge};
+pub use targets::{Target, targets};

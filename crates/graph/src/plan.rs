@@ -9,6 +9,7 @@ mod globals;
 mod go;
 mod instruction;
 mod mounts;
+mod outline;
 mod paths;
 mod ports;
 mod resolve;
@@ -27,6 +28,7 @@ use dockerfile::{Dockerfile, Span};
 
 use crate::error::Problem;
 use crate::{BaseNeed, Error, ErrorKind, Graph, Request, ResolvedBases, Skipped};
+pub use outline::{Outline, OutlineArg, OutlineSecret, outline};
 use resolve::Resolution;
 use stage::StageBuild;
 use stages::Node;

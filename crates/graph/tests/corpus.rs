@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use dockerfile::lint::{Finding, Rule};
 use oci::{DiffId, Digest, History, ImageConfig, Platform};
 use serde_json::{Value, json};
 use shipsmith_graph::{
     BaseNeed, BaseOrigin, Error, Graph, NamedContext, Plan, Request, ResolvedBase, ResolvedBases, plan,
 };
 use testkit::canonical::CanonicalImage;
-use testkit::corpus::{self, BaseImage, Case, ContextSource, Corpus, Expectation};
+use testkit::corpus::{self, BaseImage, Case, ContextSource, Corpus, Expectation, LintFinding};
 
 /// Cases where we point more closely: into the heredoc instead of at its instruction.
 const CLOSER: [&str; 1] = ["heredoc/required-variable"];
@@ -35,13 +36,12 @@ impl Stop {
     }
 }
 
-fn outcome(corpus: &Corpus, case: &Case, platform: &str) -> Outcome {
+fn outcome(corpus: &Corpus, case: &Case, request: &Request) -> Outcome {
     let source = dockerfile::Source::from_bytes("Dockerfile", &case.dockerfile);
     let file = dockerfile::parse(source).map_err(Stop::Parse)?;
-    let request = request(case, platform);
     let mut bases = ResolvedBases::default();
     loop {
-        match plan(&file, &request, &bases).map_err(Stop::Plan)? {
+        match plan(&file, request, &bases).map_err(Stop::Plan)? {
             Plan::Ready(graph) => return Ok(*graph),
             Plan::Needs(needs) => {
                 for need in needs {
@@ -132,7 +132,7 @@ fn sorted(value: &Value) -> Value {
 fn differences(corpus: &Corpus, case: &Case) -> String {
     let mut report = String::new();
     for platform in case.platforms() {
-        let outcome = outcome(corpus, case, &platform);
+        let outcome = outcome(corpus, case, &request(case, &platform));
         let text = match (&case.expectation, &outcome) {
             (Expectation::Images(images), Ok(graph)) => image_differences(images, &platform, graph),
             (Expectation::Images(_), Err(Stop::Parse(error))) => format!("refused by the parser: {error}\n"),
@@ -178,6 +178,43 @@ fn configs_histories_and_refusals_are_buildkits() {
         let text = differences(&corpus, &case);
         if !text.is_empty() {
             let _ = writeln!(report, "{}:\n{text}", case.name);
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+/// Lines and rules of what the linter finds, but for the one rule that needs the context.
+fn findings(graph: &Graph) -> Vec<String> {
+    let line = |finding: &Finding| graph.source.line_column(finding.span.start).line;
+    let mut found: Vec<String> =
+        graph.warnings.iter().map(|finding| format!("{} {}", line(finding), finding.rule)).collect();
+    found.sort();
+    found
+}
+
+fn expected_findings(list: &[LintFinding]) -> Vec<String> {
+    let needs_files = |finding: &&LintFinding| finding.rule != Rule::CopyIgnoredFile.name();
+    let mut expected: Vec<String> =
+        list.iter().filter(needs_files).map(|finding| format!("{} {}", finding.line, finding.rule)).collect();
+    expected.sort();
+    expected
+}
+
+#[test]
+fn findings_are_buildkits() {
+    let corpus = Corpus::open(&corpus::root()).expect("the corpus is there");
+    let mut expected = corpus.lint_findings().expect("findings are legal");
+    let mut report = String::new();
+    for case in corpus.cases().expect("cases are legal") {
+        let first = case.platforms().first().cloned().unwrap_or_default();
+        let mut request = request(&case, &first);
+        request.all_stages = request.target.is_none();
+        request.platform_is_explicit = false;
+        let Ok(graph) = outcome(&corpus, &case, &request) else { continue };
+        let theirs = expected_findings(&expected.remove(&case.name).unwrap_or_default());
+        let ours = findings(&graph);
+        if matches!(case.expectation, Expectation::Images(_)) && ours != theirs {
+            let _ = writeln!(report, "{}: {ours:?} not {theirs:?}", case.name);
         }
     }
     assert!(report.is_empty(), "{report}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, Findings, Options, Rule};
-use crate::{Dockerfile, Instruction, Kind, Stage};
+use crate::{Dockerfile, Instruction, Kind, Span, Stage};
 
 /// Stage names that mean something else wherever a stage could be named.
 const RESERVED: [&str; 2] = ["context", "scratch"];
@@ -43,9 +43,19 @@ impl<'a> Check<'a> {
     }
 
     fn continuation(&mut self, instruction: &Instruction) {
-        for span in &instruction.empty_continuations {
-            self.findings.add(self.options, Rule::NoEmptyContinuation, *span, "empty continuation line");
+        if !instruction.empty_continuations.is_empty() {
+            let last = self.last_line(instruction);
+            self.findings.add(self.options, Rule::NoEmptyContinuation, last, "empty continuation line");
         }
+    }
+
+    /// Where BuildKit marks empty lines inside an instruction: once, on its last line.
+    fn last_line(&self, instruction: &Instruction) -> Span {
+        let Span { start, end } = instruction.line;
+        let text = self.file.source.slice(instruction.line).trim_end();
+        let end = end.min(start + text.len());
+        let last = Span::new(text.rfind('\n').map_or(start, |newline| start + newline + 1), end);
+        instruction.empty_continuations.iter().copied().fold(last, Span::max)
     }
 
     fn maintainer(&mut self, instruction: &Instruction) {

@@ -67,9 +67,21 @@ impl StageBuild<'_, '_> {
     }
 }
 
+/// What a secret is called.
+pub(super) fn secret_id(mount: &ResolvedMount) -> String {
+    match [&mount.source, &mount.id].into_iter().find(|name| !name.is_empty()) {
+        Some(name) => name.clone(),
+        None => paths::base_name(&mount.target).to_owned(),
+    }
+}
+
+/// What an SSH agent is called.
+pub(super) fn agent_id(mount: &ResolvedMount) -> String {
+    if mount.id.is_empty() { "default".to_owned() } else { mount.id.clone() }
+}
+
 fn secret(mount: &ResolvedMount) -> Mount {
-    let named = if mount.source.is_empty() { &mount.id } else { &mount.source };
-    let id = if named.is_empty() { paths::base_name(&mount.target).to_owned() } else { named.clone() };
+    let id = secret_id(mount);
     let usual = || mount.env.is_none().then(|| format!("/run/secrets/{}", paths::base_name(&id)));
     Mount {
         target: if mount.target.is_empty() { usual() } else { Some(mount.target.clone()) },
@@ -87,11 +99,10 @@ fn ssh(mount: &ResolvedMount) -> Result<Mount, ErrorKind> {
     if !mount.source.is_empty() {
         return Err(ErrorKind::SshSource);
     }
-    let id = if mount.id.is_empty() { "default".to_owned() } else { mount.id.clone() };
     Ok(Mount {
         target: (!mount.target.is_empty()).then(|| mount.target.clone()),
         read_only: true,
-        kind: MountKind::Ssh { id, required: mount.required, access: access(mount, 0o600) },
+        kind: MountKind::Ssh { id: agent_id(mount), required: mount.required, access: access(mount, 0o600) },
     })
 }
 

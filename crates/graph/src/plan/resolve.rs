@@ -186,7 +186,8 @@ impl<'a> Planner<'a> {
 
     fn check_base_platform(&mut self, index: usize, need: &BaseNeed, base: &ResolvedBase) {
         let (wanted, found) = (&need.platform, base.config.platform());
-        if (&wanted.os, &wanted.architecture) == (&found.os, &found.architecture) {
+        let chosen = self.request.platform_is_explicit || self.nodes[index].platform.is_some();
+        if !chosen || (&wanted.os, &wanted.architecture) == (&found.os, &found.architecture) {
             return;
         }
         let name = match &self.nodes[index].base {

@@ -180,13 +180,15 @@ impl<'p, 'a> StageBuild<'p, 'a> {
         }
     }
 
-    /// A finding at the instruction at hand.
+    /// A finding at the instruction at hand. Triggers were written elsewhere and have none.
     pub(super) fn report(&mut self, rule: Rule, message: String) {
         self.report_at(rule, self.line, message);
     }
 
     pub(super) fn report_at(&mut self, rule: Rule, span: Span, message: String) {
-        self.planner.findings.add(&self.options, rule, span, message);
+        if !self.onbuild {
+            self.planner.findings.add(&self.options, rule, span, message);
+        }
     }
 
     /// Gives a variable a value for what follows; for an argument that is no variable nothing happens.

@@ -204,7 +204,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Stages must not need each other in a circle.
+    /// Stages must not take files from each other in a circle; FROM names earlier ones only.
     pub(super) fn refuse_circles(&self) -> Result<(), Problem> {
         let mut visited = BTreeSet::new();
         for index in 0..self.nodes.len() {
@@ -222,8 +222,8 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         path.push(index);
-        for next in self.needed_directly(index) {
-            self.visit(next, path, visited)?;
+        for next in &self.nodes[index].sources {
+            self.visit(*next, path, visited)?;
         }
         path.pop();
         Ok(())
