@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dockerfile::ignore::{Matched, Patterns};
-use layer::{Content, Entry, EntryKind, SourceTree, Timestamp, TreeError};
+use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, TreeError};
 use rootfs::{FileKind, Metadata, Root, Time, TreePath};
 use rustix::io::Errno;
 
@@ -173,6 +173,11 @@ impl SourceTree for Directory {
             FileKind::Socket => Ok(Arc::new(Vec::new())),
             _ => Err(TreeError::NotAFile(path.clone())),
         }
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        let key = self.stat_key(path)?.filter(|key| key.links > 1);
+        Ok(key.map(|key| FileIdentity(key.device, key.inode)))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The installed `git` does the work, as it does for BuildKit: it alone knows every transport, shallow fetches of a commit,
 //! submodules and attributes. It runs without the user's and the system's configuration, asks nobody for passwords, runs no
-//! hook, and talks over the network only ([`command`] says how).
+//! hook, and talks over the network only (its sub-module `command` says how).
 
 mod checkout;
 mod command;

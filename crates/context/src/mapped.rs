@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use layer::{Content, Entry, EntryKind, SourceTree, TreeError};
+use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, TreeError};
 use rootfs::TreePath;
 
 use crate::Error;
@@ -154,6 +154,12 @@ fn directory(path: TreePath) -> Node {
 }
 
 impl SourceTree for Mapped {
+    /// Names of one file share its content.
+    fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        let content = self.nodes.get(path).and_then(|node| node.content.as_ref());
+        Ok(content.map(|content| FileIdentity(0, Arc::as_ptr(content).addr() as u64)))
+    }
+
     fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
         Ok(self.nodes.get(path).map(|node| node.entry.clone()))
     }
