@@ -193,3 +193,23 @@ async fn many_pushes_at_once_share_the_client() {
         assert_eq!(pushed.expect("no panic").expect("pushed"), Pushed::Uploaded);
     }
 }
+
+/// Every method's future may be spawned: the engine runs transfers side by side.
+#[test]
+fn futures_are_send() {
+    fn send<T: Send>(_: T) {}
+    let (client, name) = (client(), reference("127.0.0.1:1", "a:b"));
+    let (to, blob) = (name.repository(), blob(1, 1));
+    send(client.head_manifest(&name));
+    send(client.get_manifest(&name));
+    send(client.get_blob(to, &blob.0));
+    send(client.get_blob_bytes(to, &blob.0, 1));
+    send(client.has_blob(to, &blob.0.digest));
+    send(client.push_blob(to, &blob.0, source(&blob.1), &[]));
+    send(client.push_blob_streaming(to, futures_util::stream::empty().boxed(), async { Ok(Digest::of(b"")) }));
+    send(client.copy_blob(to, to, &blob.0));
+    send(client.put_manifest(&name, &MediaType::OCI_MANIFEST, Bytes::new()));
+    send(client.list_tags(to));
+    send(client.login("127.0.0.1:1", "ann", shipsmith_registry::Secret::new("x")));
+    send(client.logout("127.0.0.1:1"));
+}
