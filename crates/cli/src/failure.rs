@@ -39,7 +39,7 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     causes: Vec<String>,
     hint: Option<String>,
 }
@@ -149,7 +149,7 @@ impl From<engine::Error> for Failure {
         let place = error.location().map(|(source, span)| {
             let excerpt = source.excerpt(span);
             let (file, text) = (excerpt.name.to_owned(), excerpt.line.to_owned());
-            Place { file, line: excerpt.position.line, text, mark: excerpt.mark.start..excerpt.mark.end }
+            Box::new(Place { file, line: excerpt.position.line, text, mark: excerpt.mark.start..excerpt.mark.end })
         });
         let failure = Self::new(exit, error.to_string()).with_hint(error.hint()).with_causes(&error);
         Self { place, ..failure }
@@ -184,7 +184,7 @@ mod tests {
         let causes = vec!["the deeper reason".into()];
         let failure =
             Failure::new(Exit::Build, "unknown instruction FRMO").with_hint(Some("did you mean FROM?".into()));
-        Failure { place: Some(place), causes, ..failure }
+        Failure { place: Some(Box::new(place)), causes, ..failure }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! (what is done about it), `render` and `failure` (what is shown of it). Nothing but this crate
 //! prints.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "in a test, a panic is the message"))]
+
 mod args;
 mod commands;
 mod failure;

@@ -142,13 +142,11 @@ pub(crate) struct BuildArgs {
     pub(crate) quiet: bool,
 
     /// Provenance attestation; only false is understood so far, and is the default (ours)
-    #[arg(long, value_name = "BOOL|SPEC", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "true", help_heading = OUTPUT)]
+    #[arg(long, value_name = "BOOL|SPEC", help_heading = OUTPUT)]
     pub(crate) provenance: Option<String>,
 
     /// SBOM attestation; only false is understood so far, and is the default
-    #[arg(long, value_name = "BOOL|SPEC", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "true", help_heading = OUTPUT)]
+    #[arg(long, value_name = "BOOL|SPEC", help_heading = OUTPUT)]
     pub(crate) sbom: Option<String>,
 
     /// Attestation (type=sbom,disabled=true); only disabled ones are understood so far

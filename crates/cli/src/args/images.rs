@@ -102,7 +102,7 @@ pub(crate) struct ImportArgs {
     #[arg(value_name = "ARCHIVE")]
     pub(crate) archive: PathBuf,
 
-    /// Name it so, instead of by the names in the archive
+    /// Name it so, beside the names in the archive
     #[arg(short, long = "tag", value_name = "REF")]
     pub(crate) tags: Vec<String>,
 }

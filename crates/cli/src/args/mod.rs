@@ -93,7 +93,7 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     /// Take an archive or an OCI layout into the local store
     Import(ImportArgs),
-    /// Write an image of the local store as an archive, a layout or a file system
+    /// Write an image of the local store as an archive or a layout
     Export(ExportArgs),
     /// Work with multi-platform indexes
     #[command(subcommand)]

@@ -267,7 +267,7 @@ fn attestations_may_be_declined() {
     {
         ok(&[line, "."]);
     }
-    for line in ["--provenance", "--provenance=mode=max", "--sbom=true", "--attest=type=sbom,generator=a"] {
+    for line in ["--provenance=true", "--provenance=mode=max", "--sbom=true", "--attest=type=sbom,generator=a"] {
         assert!(refused(&[line, "."]).0.contains("attestations are not made yet"), "{line}");
     }
     assert_eq!(refused(&["--attest=type=sbon", "."]).1, "did you mean \"sbom\"?");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Runs the program in `directory`, with a store and a home of its own.
-pub fn shipsmith(directory: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn shipsmith(directory: &Path, arguments: &[&str]) -> Output {
     let store = directory.join("store");
     let mut command = Command::new(env!("CARGO_BIN_EXE_shipsmith"));
     command.args(arguments).current_dir(directory).env_clear();
@@ -12,14 +12,14 @@ pub fn shipsmith(directory: &Path, arguments: &[&str]) -> Output {
     command.output().expect("the program runs")
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub fn here() -> tempfile::TempDir {
+pub(crate) fn here() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
