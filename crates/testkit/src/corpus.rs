@@ -24,6 +24,7 @@
 mod base;
 mod case;
 mod entry;
+mod git;
 mod lint;
 mod materialize;
 mod server;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 pub use base::{Base, BaseImage, BaseLayer};
 pub use case::{Case, ContextSource, Expectation, ExpectedError, Request};
 pub use entry::{Entry, EntryKind};
+pub use git::{Commit, Repository};
 pub use lint::LintFinding;
 pub use materialize::{MaterializedCase, NamedContext};
 pub use server::{HttpAnswer, Server};

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use shipsmith_testkit::canonical::read_images;
 use shipsmith_testkit::corpus::{Case, Corpus, Expectation, ExpectedError, root};
@@ -111,6 +112,23 @@ fn the_server_answers_what_it_knows_and_404_else() -> Outcome {
     assert!(get(address, "HEAD", "/a")?.ends_with("Content-Length: 4\r\n\r\n"));
     assert!(get(address, "GET", "/b")?.starts_with("HTTP/1.1 404 "));
     assert_eq!(ready.anonymous(&format!("ADD {address}/a /")), "ADD http://server/a /");
+    Ok(())
+}
+
+#[test]
+fn a_repository_has_the_same_commits_everywhere_and_can_be_fetched() -> Outcome {
+    let corpus = Corpus::open(&root())?;
+    let case = Case::load(&root().join("cases/add-git/default-branch"))?;
+    let dir = tempfile::tempdir()?;
+    let ready = corpus.materialize(&case, dir.path())?;
+    let address = ready.build_args.get("SERVER").ok_or("no server")?;
+    let clone = dir.path().join("clone");
+    let git = |arguments: &[&str]| Command::new("git").args(arguments).arg(&clone).output();
+    let cloned = git(&["clone", "--quiet", &format!("{address}/repo.git")])?;
+    assert!(cloned.status.success(), "{}", String::from_utf8_lossy(&cloned.stderr));
+    let head = std::fs::read_to_string(clone.join(".git/refs/heads/main"))?;
+    assert_eq!(head.trim(), "d1a3a663f1e8b6c3d1fc4a0c60c91516ba76e076");
+    assert_eq!(std::fs::read_to_string(clone.join("README.md"))?, "three\n");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{CorpusError, DEFAULT_PLATFORM, Entry, HttpAnswer, at, file_name, parse_toml};
+use super::{CorpusError, DEFAULT_PLATFORM, Entry, HttpAnswer, Repository, at, file_name, parse_toml};
 use crate::canonical::{CanonicalImage, images_from_json};
 
 /// A Dockerfile, how it is built, and what must come out.
@@ -50,6 +50,9 @@ pub struct Request {
     /// What a server answers while the case is built; its address is the build argument `SERVER`.
     #[serde(default)]
     pub http: Vec<HttpAnswer>,
+    /// Repositories that the same server offers.
+    #[serde(default)]
+    pub git: Vec<Repository>,
     /// `--build-context`, by name.
     #[serde(default)]
     pub named_contexts: BTreeMap<String, ContextSource>,

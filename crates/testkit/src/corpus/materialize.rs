@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::entry::{make_directory, to_directory};
+use super::server::Content;
 use super::{Base, Case, ContextSource, CorpusError, Entry, Server, at};
 use crate::canonical::CanonicalImage;
 
@@ -73,17 +74,25 @@ pub(super) fn materialize(
         let context = named_context(case, source, place, &base_layouts)?;
         named_contexts.insert(name.clone(), context);
     }
-    let server = start_server(case)?;
+    let server = start_server(case, dir)?;
     let address = server.iter().map(|server| ("SERVER".to_owned(), server.url()));
     let build_args = case.request.build_args.clone().into_iter().chain(address).collect();
     Ok(MaterializedCase { context_dir, dockerfile, named_contexts, base_layouts, build_args, server })
 }
 
-fn start_server(case: &Case) -> Result<Option<Server>, CorpusError> {
-    if case.request.http.is_empty() {
+fn start_server(case: &Case, dir: &Path) -> Result<Option<Server>, CorpusError> {
+    let request = &case.request;
+    if request.http.is_empty() && request.git.is_empty() {
         return Ok(None);
     }
-    at(&case.dir, Server::start(&case.request.http)).map(Some)
+    let mut repositories = BTreeMap::new();
+    for (number, repository) in request.git.iter().enumerate() {
+        let place = dir.join(format!("git-{number}"));
+        at(&place, repository.create(&place))?;
+        repositories.insert(repository.url.clone(), place);
+    }
+    let content = Content::new(&request.http, repositories);
+    at(&case.dir, content.and_then(Server::start)).map(Some)
 }
 
 fn write_directory(entries: &[Entry], dir: &Path) -> Result<(), CorpusError> {
