@@ -99,7 +99,7 @@ pub(crate) struct BuildArgs {
     #[arg(value_parser = parse_bool, conflicts_with = "call", help_heading = BUILD)]
     pub(crate) check: bool,
 
-    /// Name of the image, [REGISTRY/]REPOSITORY[:TAG]; repeatable, several repositories too
+    /// Name of the image: REPOSITORY, REGISTRY/REPOSITORY:TAG ...; repeatable, several repositories too
     #[arg(short, long = "tag", value_name = "REF", help_heading = OUTPUT)]
     pub(crate) tags: Vec<String>,
 
@@ -119,8 +119,8 @@ pub(crate) struct BuildArgs {
     #[arg(value_parser = parse_bool, help_heading = OUTPUT)]
     pub(crate) load: bool,
 
-    /// Annotation, [TYPE:]KEY=VALUE; TYPE is index, manifest, manifest[PLATFORM],
-    /// index-descriptor or manifest-descriptor
+    /// Annotation; TYPE is manifest (the default), index, index-descriptor or
+    /// manifest-descriptor, and may be for one platform: `manifest[linux/arm64]`
     #[arg(long = "annotation", value_name = "[TYPE:]KEY=VALUE", help_heading = OUTPUT)]
     pub(crate) annotations: Vec<String>,
 
