@@ -1,6 +1,6 @@
 //! Steps as text: for people, for tests, and, digested, for keys.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use oci::Digest;
 
@@ -173,8 +173,6 @@ impl fmt::Display for Graph {
 
 impl fmt::Display for Step {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = String::new();
-        write!(line, "{} {}", self.id, self.op.describe(&|id| id.to_string()))?;
-        out.write_str(&line)
+        write!(out, "{} {}", self.id, self.op.describe(&|id| id.to_string()))
     }
 }

@@ -89,7 +89,7 @@ impl Change {
             Action::AddExecution if executable => mode | (0o111 & self.who),
             Action::AddExecution => mode,
             Action::Copy { shift, operator } => {
-                let bits = ((mode >> shift) & 0o7) * 0o111 & self.who;
+                let bits = (((mode >> shift) & 0o7) * 0o111) & self.who;
                 match operator {
                     '+' => mode | bits,
                     '-' => mode & !bits,

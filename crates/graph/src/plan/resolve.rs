@@ -27,8 +27,8 @@ pub(super) enum Resolution {
 
 /// A base as a node starts from it: resolved, or wanted.
 enum Found {
-    State(State),
-    Need(BaseNeed),
+    State(Box<State>),
+    Need(Box<BaseNeed>),
 }
 
 impl<'a> Planner<'a> {
@@ -73,7 +73,7 @@ impl<'a> Planner<'a> {
         let platform = explicit.unwrap_or_else(|| self.request.platform.clone());
         let found = match node.base.clone() {
             BaseName::Stage(_) => return Ok(None),
-            BaseName::Scratch => Found::State(self.scratch(self.request.platform.clone())),
+            BaseName::Scratch => Found::State(Box::new(self.scratch(self.request.platform.clone()))),
             BaseName::Replaced(key, context) => self.context(index, &key, &context, platform, true)?,
             BaseName::Image(name) => match self.request.named_context(&name, &platform) {
                 Some((key, context)) => self.context(index, key, context, platform, false)?,
@@ -84,10 +84,10 @@ impl<'a> Planner<'a> {
             },
         };
         match found {
-            Found::Need(need) => Ok(Some(need)),
+            Found::Need(need) => Ok(Some(*need)),
             Found::State(state) => {
                 self.refuse_windows(index, &state.platform)?;
-                self.nodes[index].state = Some(state);
+                self.nodes[index].state = Some(*state);
                 Ok(None)
             }
         }
@@ -124,7 +124,7 @@ impl<'a> Planner<'a> {
                 BaseOrigin::OciLayout { directory: directory.clone(), object: object.clone() }
             }
             NamedContext::Target(target) => BaseOrigin::Target(target.clone()),
-            files => return Ok(Found::State(self.files(key, files, platform, replaces))),
+            files => return Ok(Found::State(Box::new(self.files(key, files, platform, replaces)))),
         };
         self.image(index, origin, platform)
     }
@@ -153,12 +153,12 @@ impl<'a> Planner<'a> {
         let stages = self.nodes.iter().filter_map(|node| node.name()).map(str::to_owned).collect();
         let need = BaseNeed { origin, platform, span: Some(node.span), stages };
         let bases = self.bases;
-        let Some(base) = bases.get(&need) else { return Ok(Found::Need(need)) };
+        let Some(base) = bases.get(&need) else { return Ok(Found::Need(Box::new(need))) };
         self.refuse_windows(index, &base.config.platform())?;
         self.check_base_platform(index, &need, base);
         let platform = need.platform.clone();
         let root = self.base_step(index, need, base);
-        Ok(Found::State(State::new(Root::Step(root), inherited(&base.config), platform)))
+        Ok(Found::State(Box::new(State::new(Root::Step(root), inherited(&base.config), platform))))
     }
 
     fn base_step(&mut self, index: usize, need: BaseNeed, base: &ResolvedBase) -> StepId {
