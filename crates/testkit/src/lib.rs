@@ -2,6 +2,7 @@
 
 pub mod canonical;
 pub mod corpus;
+pub mod environment;
 pub mod faulty_proxy;
 pub mod fixtures;
 pub mod registry_server;
