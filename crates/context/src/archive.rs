@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use layer::tar::{Dialect, Reader};
-use layer::{Content, Entry, EntryKind, SourceTree, TreeError, decompress, resolve_existing};
+use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, TreeError, decompress, resolve_existing};
 use rootfs::TreePath;
 
 use crate::file::HeldFile;
@@ -127,6 +127,10 @@ impl SourceTree for TarContext {
 
     fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
         self.tree.content(path)
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        self.tree.identity(path)
     }
 }
 

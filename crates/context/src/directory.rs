@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dockerfile::ignore::{Matched, Patterns};
-use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, TreeError};
+use layer::{Content, Entry, EntryKind, FileIdentity, Fingerprint, SourceTree, Timestamp, TreeError};
 use rootfs::{FileKind, Metadata, Root, Time, TreePath};
 use rustix::io::Errno;
 
@@ -192,6 +192,10 @@ impl Content for ContextFile {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let file = self.root.open_file(&self.path).map_err(io::Error::other)?;
         read_unchanged(file, self.seen, &self.path.to_string())
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.seen.fingerprint())
     }
 }
 

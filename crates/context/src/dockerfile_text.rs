@@ -29,8 +29,8 @@ pub struct IgnoreFile {
 /// file names it does not matter.
 ///
 /// # Errors
-/// When it is missing, no text, or too large.
-pub fn read_dockerfile(path: &Path) -> Result<String, Error> {
+/// When it is missing or too large.
+pub fn read_dockerfile(path: &Path) -> Result<Vec<u8>, Error> {
     let opened = File::open(path).or_else(|error| match other_name(path) {
         Some(other) if error.kind() == io::ErrorKind::NotFound => File::open(other),
         _ => Err(error),
@@ -39,7 +39,7 @@ pub fn read_dockerfile(path: &Path) -> Result<String, Error> {
     match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoDockerfile { place }),
         Err(source) => Err(Error::Read { path: path.to_owned(), source }),
-        Ok(file) => text(file, place),
+        Ok(file) => bounded(file, &place),
     }
 }
 
@@ -51,7 +51,7 @@ fn other_name(path: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// As [`read_dockerfile`].
-pub fn read_dockerfile_in(tree: &dyn SourceTree, path: &str) -> Result<String, Error> {
+pub fn read_dockerfile_in(tree: &dyn SourceTree, path: &str) -> Result<Vec<u8>, Error> {
     let found = layer::resolve(tree, path, true).or_else(|error| match path.strip_suffix(NAME) {
         Some(start) if error.is_not_found() && (start.is_empty() || start.ends_with('/')) => {
             layer::resolve(tree, format!("{start}{OTHER_NAME}"), true)
@@ -62,12 +62,8 @@ pub fn read_dockerfile_in(tree: &dyn SourceTree, path: &str) -> Result<String, E
     match found {
         Err(error) if error.is_not_found() => Err(Error::NoDockerfile { place }),
         Err(error) => Err(error.into()),
-        Ok(found) => text(tree.content(&found)?.open().map_err(Error::Stream)?, place),
+        Ok(found) => bounded(tree.content(&found)?.open().map_err(Error::Stream)?, &place),
     }
-}
-
-fn text(reader: impl Read, place: String) -> Result<String, Error> {
-    String::from_utf8(bounded(reader, &place)?).map_err(|_| Error::NotText { place })
 }
 
 fn bounded(reader: impl Read, place: &str) -> Result<Vec<u8>, Error> {
@@ -112,6 +108,9 @@ fn read_ignore(directory: &Path, name: &str) -> Result<Option<IgnoreFile>, Error
         Err(error) if error.is_not_found() => return Ok(None),
         found => found?,
     };
+    if tree.entry(&found)?.is_some_and(|entry| entry.is_dir()) {
+        return Ok(None);
+    }
     let reader = tree.content(&found)?.open().map_err(|source| Error::Read { path: path.clone(), source })?;
     let bytes = bounded(reader, &path.display().to_string())?;
     let patterns = Patterns::parse(&String::from_utf8_lossy(&bytes));
@@ -174,7 +173,7 @@ mod tests {
     fn a_dockerfile_may_be_written_small() {
         let directory = written(&[("dockerfile", "FROM scratch")]);
         let text = read_dockerfile(&directory.path().join("Dockerfile")).expect("found");
-        assert_eq!(text, "FROM scratch");
+        assert_eq!(text, b"FROM scratch");
         let tree = Directory::open(directory.path(), None).expect("open");
         assert_eq!(read_dockerfile_in(&tree, "Dockerfile").expect("found"), text);
         assert!(matches!(read_dockerfile_in(&tree, "my-Dockerfile"), Err(Error::NoDockerfile { .. })));
@@ -186,7 +185,7 @@ mod tests {
         let path = directory.path().join("Dockerfile");
         assert!(matches!(read_dockerfile(&path), Err(Error::NoDockerfile { .. })));
         fs::write(&path, b"FROM \xff").expect("written");
-        assert!(matches!(read_dockerfile(&path), Err(Error::NotText { .. })));
+        assert_eq!(read_dockerfile(&path).expect("bytes are the parser's affair"), b"FROM \xff");
         File::create(&path).expect("created").set_len(MAX_SIZE + 1).expect("grown");
         assert!(matches!(read_dockerfile(&path), Err(Error::TooLarge { .. })));
     }

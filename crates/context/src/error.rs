@@ -36,12 +36,6 @@ pub enum Error {
         /// Where it was looked for.
         place: String,
     },
-    /// The Dockerfile is not text.
-    #[error("{place} is not UTF-8 text")]
-    NotText {
-        /// The file.
-        place: String,
-    },
     /// The Dockerfile or an ignore file is beyond all reason.
     #[error("{place} is larger than {} bytes", dockerfile_text::MAX_SIZE)]
     TooLarge {
@@ -144,9 +138,6 @@ impl Error {
             Self::Ignore { source, .. } => source.hint(),
             Self::NoDockerfile { .. } => {
                 Some("name it with -f, or give the directory that holds it as the context".into())
-            }
-            Self::NotText { .. } => {
-                Some("is it the Dockerfile? archives and binaries are contexts, not Dockerfiles".into())
             }
             Self::Scratch { .. } => Some("free some space there, or set TMPDIR to another directory".into()),
             Self::TooMuch { .. } => Some("give the context as a directory if it is really that large".into()),

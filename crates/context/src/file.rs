@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use layer::{Content, Entry, EntryKind, Timestamp};
+use layer::{Content, Entry, EntryKind, Fingerprint, Timestamp};
 use rootfs::TreePath;
 
 use crate::Error;
@@ -18,18 +18,38 @@ pub(crate) struct Identity {
     inode: u64,
     size: u64,
     mtime: (i64, i64),
+    ctime: (i64, i64),
 }
 
 impl Identity {
+    /// Stands for the bytes, as far as the file system tells.
+    pub(crate) fn fingerprint(self) -> Fingerprint {
+        let nanoseconds = |(seconds, nanos)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        let changed = nanoseconds(self.mtime).max(nanoseconds(self.ctime));
+        Fingerprint { key: format!("{self:?}").into_bytes(), changed: Some(changed) }
+    }
+
     fn of(meta: &Metadata) -> Self {
-        Self { device: meta.dev(), inode: meta.ino(), size: meta.size(), mtime: (meta.mtime(), meta.mtime_nsec()) }
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            mtime: (meta.mtime(), meta.mtime_nsec()),
+            ctime: (meta.ctime(), meta.ctime_nsec()),
+        }
     }
 }
 
 impl From<&rootfs::Metadata> for Identity {
     fn from(meta: &rootfs::Metadata) -> Self {
-        let mtime = (meta.mtime.seconds, i64::from(meta.mtime.nanos));
-        Self { device: meta.device, inode: meta.inode, size: meta.size, mtime }
+        let pair = |time: rootfs::Time| (time.seconds, i64::from(time.nanos));
+        Self {
+            device: meta.device,
+            inode: meta.inode,
+            size: meta.size,
+            mtime: pair(meta.mtime),
+            ctime: pair(meta.ctime),
+        }
     }
 }
 
@@ -86,6 +106,10 @@ impl HostFile {
 impl Content for HostFile {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         read_unchanged(File::open(&self.path)?, self.seen, &self.path.display().to_string())
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.seen.fingerprint())
     }
 }
 

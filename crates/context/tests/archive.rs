@@ -88,7 +88,7 @@ fn compressed_archives_are_known_by_their_bytes() {
         file.write_all(&plain).expect("written");
         let packed = tool.run([args.as_ref(), file.path().as_os_str()]).stdout;
         let tree = read(&packed).expect("an archive");
-        assert_eq!(read_dockerfile_in(&tree, "Dockerfile").expect("there"), "FROM scratch");
+        assert_eq!(read_dockerfile_in(&tree, "Dockerfile").expect("there"), b"FROM scratch");
     }
 }
 

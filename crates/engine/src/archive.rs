@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use layer::tar::{Dialect, Reader};
-use layer::{Content, Entry, EntryKind, SourceTree, TreeError, decompress, resolve};
+use layer::{Content, Entry, EntryKind, Fingerprint, SourceTree, TreeError, decompress, resolve};
 use rootfs::TreePath;
 
 use crate::Error;
@@ -28,8 +28,9 @@ pub(crate) fn members(tree: &dyn SourceTree, path: &TreePath) -> Result<Option<V
     if !regular || !is_archive(tree, &path)? {
         return Ok(None);
     }
+    let archive = tree.content(&path)?.fingerprint();
     let (_, plain) = decompress(open(tree, &path)?)?;
-    read_members(Reader::new(plain, Dialect::Archive)).map(Some)
+    read_members(Reader::new(plain, Dialect::Archive), archive.as_ref()).map(Some)
 }
 
 fn open(tree: &dyn SourceTree, path: &TreePath) -> Result<Box<dyn Read + Send>, Error> {
@@ -42,7 +43,7 @@ fn is_archive(tree: &dyn SourceTree, path: &TreePath) -> Result<bool, Error> {
     Ok(matches!(Reader::new(plain, Dialect::Archive).next_entry(), Ok(Some(_))))
 }
 
-fn read_members(mut reader: Reader<impl Read>) -> Result<Vec<Item>, Error> {
+fn read_members(mut reader: Reader<impl Read>, archive: Option<&Fingerprint>) -> Result<Vec<Item>, Error> {
     let mut spool = Spool::new()?;
     let mut members: Vec<(Entry, Option<(u64, u64)>)> = Vec::new();
     while let Some(entry) = reader.next_entry()? {
@@ -58,8 +59,8 @@ fn read_members(mut reader: Reader<impl Read>) -> Result<Vec<Item>, Error> {
     let file = Arc::new(spool.file);
     let item = |(entry, place): (Entry, Option<(u64, u64)>)| {
         let content = place.map(|(offset, size)| {
-            let file = Arc::clone(&file);
-            Arc::new(Piece { file, offset, size }) as Arc<dyn Content>
+            let (file, archive) = (Arc::clone(&file), archive.cloned());
+            Arc::new(Piece { file, offset, size, archive }) as Arc<dyn Content>
         });
         (entry, content)
     };
@@ -119,9 +120,17 @@ struct Piece {
     file: Arc<File>,
     offset: u64,
     size: u64,
+    /// Of the archive that it was in.
+    archive: Option<Fingerprint>,
 }
 
 impl Content for Piece {
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        let mut fingerprint = self.archive.clone()?;
+        fingerprint.key.extend(format!(" member {} {}", self.offset, self.size).bytes());
+        Some(fingerprint)
+    }
+
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(PieceReader { file: Arc::clone(&self.file), offset: self.offset, left: self.size }))
     }
@@ -167,7 +176,7 @@ mod tests {
         let file = Arc::new(spool.file);
         for ((offset, size), bytes) in places.into_iter().zip(contents) {
             let mut read = Vec::new();
-            let piece = Piece { file: Arc::clone(&file), offset, size };
+            let piece = Piece { file: Arc::clone(&file), offset, size, archive: None };
             piece.open().and_then(|mut reader| reader.read_to_end(&mut read)).expect("reads");
             assert!(read == bytes);
         }

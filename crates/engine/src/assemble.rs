@@ -2,7 +2,7 @@
 
 use graph::Graph;
 use layer::Compression;
-use oci::{Descriptor, Digest, ImageConfig, Index, Manifest, MediaType, Platform};
+use oci::{Descriptor, ImageConfig, Index, Manifest, MediaType, Platform};
 
 use crate::layers::LayerRef;
 use crate::{Annotation, AnnotationLevel, Error, TimestampPolicy};
@@ -67,6 +67,7 @@ impl Built {
 
 /// Writes `built` in `form`: an index when there are several platforms or `indexed` asks for one.
 pub(crate) fn assemble(built: &[Built], form: &Form<'_>, indexed: bool) -> Result<Artifact, Error> {
+    check_annotations(built, form, indexed || built.len() > 1)?;
     let images = built.iter().map(|one| image(one, form)).collect::<Result<Vec<_>, _>>()?;
     let index = if images.len() > 1 || indexed { Some(index(&images, form)?) } else { None };
     Ok(Artifact { images, index })
@@ -87,7 +88,8 @@ fn image(built: &Built, form: &Form<'_>) -> Result<Image, Error> {
         annotations: annotations(form, AnnotationLevel::Manifest, Some(&built.platform)),
         other: serde_json::Map::new(),
     };
-    let manifest = document(&manifest, media_type)?;
+    let mut manifest = document(&manifest, media_type)?;
+    manifest.descriptor.annotations = annotations(form, AnnotationLevel::ManifestDescriptor, Some(&built.platform));
     Ok(Image { platform: built.platform.clone(), manifest, config, layers: built.layers.clone() })
 }
 
@@ -119,13 +121,34 @@ fn layer_descriptor(layer: &LayerRef, form: &Form<'_>) -> Result<Descriptor, Err
 
 fn index(images: &[Image], form: &Form<'_>) -> Result<Document, Error> {
     let entries = images.iter().map(|image| {
-        let annotations = annotations(form, AnnotationLevel::ManifestDescriptor, Some(&image.platform));
-        Descriptor { platform: Some(image.platform.clone()), annotations, ..image.manifest.descriptor.clone() }
+        let platform = Some(image.platform.clone());
+        Descriptor { platform, ..image.manifest.descriptor.clone() }
     });
     let mut index = Index::new(entries.collect(), form.docker);
     index.annotations = annotations(form, AnnotationLevel::Index, None);
     let media_type = index.media_type.clone().unwrap_or_default();
-    document(&index, media_type)
+    let mut index = document(&index, media_type)?;
+    index.descriptor.annotations = annotations(form, AnnotationLevel::IndexDescriptor, None);
+    Ok(index)
+}
+
+/// Refuses annotations that nothing could carry, as BuildKit does.
+fn check_annotations(built: &[Built], form: &Form<'_>, indexed: bool) -> Result<(), Error> {
+    let refused = |reason: String| Err(Error::Conflict(reason));
+    for Annotation { level, platform, key, .. } in form.annotations {
+        if let Some(platform) = platform
+            && !built.iter().any(|built| built.platform == *platform)
+        {
+            return refused(format!("the annotation {key} is for {platform}, which this build does not build for"));
+        }
+        if form.docker && *level != AnnotationLevel::Manifest {
+            return refused(format!("the annotation {key} needs OCI media types, not oci-mediatypes=false"));
+        }
+        if !indexed && matches!(level, AnnotationLevel::Index | AnnotationLevel::IndexDescriptor) {
+            return refused(format!("the annotation {key} is for an index, but one platform makes none"));
+        }
+    }
+    Ok(())
 }
 
 fn annotations(
@@ -170,11 +193,6 @@ pub(crate) fn rfc3339(seconds: i64) -> String {
     let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
-}
-
-/// The digest that a build without tags is known by.
-pub(crate) fn digest_of(artifact: &Artifact) -> Option<Digest> {
-    artifact.root().map(|root| root.descriptor.digest.clone())
 }
 
 #[cfg(test)]

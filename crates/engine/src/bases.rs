@@ -49,7 +49,7 @@ impl Bases {
         &self,
         needs: &[BaseNeed],
         source: &Arc<Source>,
-        events: &Events<'_>,
+        events: &Events,
     ) -> Result<Vec<Arc<BaseImage>>, Error> {
         let all = needs
             .iter()
@@ -57,7 +57,7 @@ impl Bases {
         try_join_all(all).await
     }
 
-    async fn resolve(&self, need: &BaseNeed, events: &Events<'_>) -> Result<Arc<BaseImage>, Error> {
+    async fn resolve(&self, need: &BaseNeed, events: &Events) -> Result<Arc<BaseImage>, Error> {
         let vertex = events.start(format!("[internal] load metadata for {}", shown(&need.origin)));
         let image = match &need.origin {
             BaseOrigin::Image(reference) => self.image(reference, &need.platform).await,

@@ -15,7 +15,7 @@ use crate::assemble::{Built, compression};
 use crate::bases::{BaseImage, Bases};
 use crate::cancel::Cancel;
 use crate::contexts::Contexts;
-use crate::event::{EventSink, Events};
+use crate::event::{EventSink, Events, Transfers};
 use crate::execute::{Executor, Work};
 use crate::layers::Layers;
 use crate::output::{Outcome, Writer};
@@ -70,7 +70,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the Dockerfile, a context, a base, a step or a destination fails.
-    pub async fn build(&self, request: &BuildRequest, sink: &dyn EventSink) -> Result<BuildReport, Error> {
+    pub async fn build(&self, request: &BuildRequest, sink: Arc<dyn EventSink>) -> Result<BuildReport, Error> {
         let events = Events::new(sink);
         let cancel = Cancel::default();
         let _stop = cancel.on_drop();
@@ -79,7 +79,9 @@ impl Engine {
         let platforms = platforms(request);
         let (graphs, images) = self.plan_all(&file, request, &platforms, &events).await?;
         report_plans(&file.source, &graphs, &events);
-        let layers = Layers::new(Arc::clone(&self.store), self.client.clone(), request.pull == PullPolicy::Offline);
+        let transfers = Arc::new(Transfers::new(&events));
+        let client = self.client.observed(Arc::clone(&transfers) as Arc<dyn registry::Observer>);
+        let layers = Layers::new(Arc::clone(&self.store), client.clone(), request.pull == PullPolicy::Offline);
         let work = Work {
             source: Arc::clone(&file.source),
             setting: Setting { timestamp: timestamp(request, &graphs), normalize_modes: request.normalize_modes },
@@ -87,16 +89,17 @@ impl Engine {
             layers,
             contexts: Arc::new(contexts),
             cancel,
+            no_cache: request.no_cache,
         };
         let outcome = execute(&work, &graphs, &images, &events).await?;
-        let writer = Writer { engine: self, request, work: &work, events: &events };
+        let writer = Writer { store: &self.store, client, transfers, request, work: &work, events: &events };
         let mut report = writer.write_all(&outcome).await?;
         report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
         report.bases = images.values().map(|image| (image.name.clone(), image.named_digest.clone())).collect();
         Ok(report)
     }
 
-    async fn load(&self, request: &BuildRequest, events: &Events<'_>) -> Result<(Contexts, Dockerfile), Error> {
+    async fn load(&self, request: &BuildRequest, events: &Events) -> Result<(Contexts, Dockerfile), Error> {
         let vertex = events.start("[internal] load build definition and contexts");
         let opened = Contexts::open(&request.context, &request.named_contexts, &request.dockerfile).await;
         let parsed = opened.and_then(|(contexts, source)| Ok((contexts, dockerfile::parse(source)?)));
@@ -108,7 +111,7 @@ impl Engine {
         file: &Dockerfile,
         request: &BuildRequest,
         platforms: &[Platform],
-        events: &Events<'_>,
+        events: &Events,
     ) -> Result<(Vec<Graph>, BaseImages), Error> {
         let bases = Bases::new(Arc::clone(&self.store), self.client.clone(), request.pull);
         let plans = platforms.iter().map(|platform| async {
@@ -125,7 +128,7 @@ async fn plan_one(
     file: &Dockerfile,
     request: &Request,
     bases: &Bases,
-    events: &Events<'_>,
+    events: &Events,
 ) -> Result<(Graph, BaseImages), Error> {
     let mut resolved = ResolvedBases::default();
     let mut images = BaseImages::new();
@@ -142,7 +145,7 @@ async fn plan_one(
     }
 }
 
-async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Events<'_>) -> Result<Outcome, Error> {
+async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Events) -> Result<Outcome, Error> {
     let merged = graph::merge(&graphs.iter().collect::<Vec<_>>());
     let places = |graph: &Graph, places: &[StepId]| -> Vec<StepId> {
         graph.chain().into_iter().filter_map(|step| places.get(step.0).copied()).collect()
@@ -154,7 +157,7 @@ async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Ev
     let roots = chains.iter().filter_map(|chain| chain.last()).map(|root| executor.snapshot(*root));
     let snapshots = try_join_all(roots).await?;
     let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
-    Ok(Outcome { built, snapshots })
+    Ok(Outcome::new(built, snapshots))
 }
 
 fn check(request: &BuildRequest) -> Result<(), Error> {
@@ -252,7 +255,7 @@ impl Output {
     }
 }
 
-fn report_plans(source: &Source, graphs: &[Graph], events: &Events<'_>) {
+fn report_plans(source: &Source, graphs: &[Graph], events: &Events) {
     let place = |span: Span| format!("{}:{}", source.name, source.line_column(span.start).line);
     let mut said = BTreeSet::new();
     for graph in graphs {

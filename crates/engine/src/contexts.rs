@@ -9,7 +9,7 @@ use context::git::{self, Checkout, Remote};
 use context::{Directory, Held, Mapped, TarContext, http};
 use dockerfile::Source;
 use graph::{GitSource, HttpSource, InlineFile};
-use layer::{Content, Entry, EntryKind, SourceTree, TreeError};
+use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, TreeError};
 use rootfs::TreePath;
 use tokio::sync::OnceCell;
 
@@ -35,7 +35,7 @@ pub(crate) struct Contexts {
 /// A context, and the Dockerfile that came with it or is found in it.
 struct Opened {
     tree: Shared,
-    dockerfile: Option<String>,
+    dockerfile: Option<Vec<u8>>,
     /// The directory on this machine, when it is one.
     directory: Option<PathBuf>,
 }
@@ -181,9 +181,8 @@ fn archive_or_dockerfile(reader: impl Read + Send, scratch: &Path) -> Result<Ope
             Ok(Opened { tree: Arc::new(tree), dockerfile: None, directory: None })
         }
         Held::Dockerfile => {
-            let mut text = String::new();
-            let limit = MAX_DOCKERFILE;
-            reader.by_ref().take(limit).read_to_string(&mut text).map_err(context::Error::Stream)?;
+            let mut text = Vec::new();
+            reader.by_ref().take(MAX_DOCKERFILE).read_to_end(&mut text).map_err(context::Error::Stream)?;
             Ok(Opened { tree: Arc::new(Mapped::new()), dockerfile: Some(text), directory: None })
         }
     }
@@ -196,7 +195,7 @@ fn read_dockerfile(wanted: &DockerfileSource, opened: &Opened) -> Result<Source,
         (None, None) => context::read_dockerfile_in(&*opened.tree, path),
     };
     let (name, text) = match wanted {
-        DockerfileSource::Text(text) => ("Dockerfile".to_owned(), text.clone()),
+        DockerfileSource::Text(text) => ("Dockerfile".to_owned(), text.clone().into_bytes()),
         DockerfileSource::Default => ("Dockerfile".to_owned(), in_context("Dockerfile")?),
         DockerfileSource::Path(path) => {
             let shown = path.display().to_string();
@@ -207,10 +206,13 @@ fn read_dockerfile(wanted: &DockerfileSource, opened: &Opened) -> Result<Source,
             (shown, text)
         }
     };
-    Ok(Source::new(name, text))
+    Ok(Source::from_bytes(name, &text))
 }
 
 fn inline(file: &InlineFile) -> Result<Shared, Error> {
+    if file.name.trim_start_matches('/').contains('/') {
+        return Err(Error::Conflict(format!("{:?} cannot be the name of a heredoc: it has a slash", file.name)));
+    }
     let content = file.content.as_bytes().to_vec();
     let path = TreePath::clean(&file.name).map_err(TreeError::from)?;
     let entry = Entry::new(path, EntryKind::File { size: content.len() as u64 }, file.mode);
@@ -233,5 +235,9 @@ impl SourceTree for Repository {
 
     fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
         self.0.tree().content(path)
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        self.0.tree().identity(path)
     }
 }

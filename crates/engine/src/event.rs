@@ -1,6 +1,12 @@
 //! What a build says while it works.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use oci::{Descriptor, Digest, Repository};
+use registry::Observer;
 
 /// One line of work that a reader can follow, numbered from 1 in the order of first mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,27 +72,30 @@ impl EventSink for Silent {
     fn event(&self, _at: Duration, _event: Event) {}
 }
 
-/// Numbers vertices and stamps events.
-pub(crate) struct Events<'a> {
-    sink: &'a dyn EventSink,
+/// Numbers vertices and stamps events; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Events(Arc<Stamper>);
+
+struct Stamper {
+    sink: Arc<dyn EventSink>,
     began: Instant,
-    next: std::sync::atomic::AtomicU32,
+    next: AtomicU32,
 }
 
-impl<'a> Events<'a> {
-    pub(crate) fn new(sink: &'a dyn EventSink) -> Self {
-        Self { sink, began: Instant::now(), next: 1.into() }
+impl Events {
+    pub(crate) fn new(sink: Arc<dyn EventSink>) -> Self {
+        Self(Arc::new(Stamper { sink, began: Instant::now(), next: 1.into() }))
     }
 
-    pub(crate) fn emit(&self, event: Event) {
-        self.sink.event(self.began.elapsed(), event);
+    fn emit(&self, event: Event) {
+        self.0.sink.event(self.0.began.elapsed(), event);
     }
 
     /// Begins a vertex; dropping it unfinished says that it was cancelled.
-    pub(crate) fn start(&self, name: impl Into<String>) -> Vertex<'_> {
-        let id = VertexId(self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    pub(crate) fn start(&self, name: impl Into<String>) -> Vertex {
+        let id = VertexId(self.0.next.fetch_add(1, Ordering::Relaxed));
         self.emit(Event::Started { id, name: name.into() });
-        Vertex { events: self, id, open: true }
+        Vertex { events: self.clone(), id, open: true }
     }
 
     pub(crate) fn warn(&self, message: impl Into<String>, location: Option<String>) {
@@ -95,19 +104,15 @@ impl<'a> Events<'a> {
 }
 
 /// A vertex that has begun.
-pub(crate) struct Vertex<'a> {
-    events: &'a Events<'a>,
+pub(crate) struct Vertex {
+    events: Events,
     id: VertexId,
     open: bool,
 }
 
-impl Vertex<'_> {
+impl Vertex {
     pub(crate) fn log(&self, line: impl Into<String>) {
         self.events.emit(Event::Log { id: self.id, line: line.into() });
-    }
-
-    pub(crate) fn progress(&self, what: &str, done: u64, total: Option<u64>) {
-        self.events.emit(Event::Progress { id: self.id, what: what.to_owned(), done, total });
     }
 
     /// Ends it as `result` says, and hands the result on.
@@ -122,10 +127,45 @@ impl Vertex<'_> {
     }
 }
 
-impl Drop for Vertex<'_> {
+impl Drop for Vertex {
     fn drop(&mut self) {
         if self.open {
             self.close(false, Some("cancelled".into()));
         }
+    }
+}
+
+/// Shows how far blobs have got, on the vertices that wait for them.
+pub(crate) struct Transfers {
+    events: Events,
+    blobs: Mutex<BTreeMap<Digest, (VertexId, u64)>>,
+}
+
+impl Transfers {
+    pub(crate) fn new(events: &Events) -> Self {
+        Self { events: events.clone(), blobs: Mutex::default() }
+    }
+
+    /// From now on, `vertex` shows the transfer of `blob`.
+    pub(crate) fn expect(&self, vertex: &Vertex, blob: &Descriptor) {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        blobs.insert(blob.digest.clone(), (vertex.id, blob.size));
+    }
+
+    fn position(&self, digest: &Digest, done: u64) {
+        let known = self.blobs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
+        if let Some((id, total)) = known {
+            self.events.emit(Event::Progress { id, what: digest.short().to_owned(), done, total: Some(total) });
+        }
+    }
+}
+
+impl Observer for Transfers {
+    fn sent(&self, _: &Repository, digest: &Digest, position: u64) {
+        self.position(digest, position);
+    }
+
+    fn received(&self, _: &Repository, digest: &Digest, position: u64) {
+        self.position(digest, position);
     }
 }

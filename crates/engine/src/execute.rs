@@ -7,6 +7,7 @@ use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
 use layer::{Compression, LayerWriter, SourceTree, Tree};
+use oci::{Descriptor, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::Error;
@@ -18,6 +19,7 @@ use crate::layers::{LayerRef, Layers, Origin, blocking};
 use crate::overlay::{Empty, Item};
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
+use crate::warm;
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -27,6 +29,8 @@ pub(crate) struct Work {
     pub(crate) layers: Layers,
     pub(crate) contexts: Arc<Contexts>,
     pub(crate) cancel: Cancel,
+    /// `--no-cache`: nothing is taken from the cache.
+    pub(crate) no_cache: bool,
 }
 
 /// Finds the image of a base.
@@ -39,7 +43,7 @@ pub(crate) struct Executor<'a> {
     kept: BTreeSet<StepId>,
     work: &'a Work,
     base: FindBase<'a>,
-    events: &'a Events<'a>,
+    events: &'a Events,
     done: Vec<OnceCell<Arc<Snapshot>>>,
     working: Semaphore,
 }
@@ -50,7 +54,7 @@ impl<'a> Executor<'a> {
         kept: BTreeSet<StepId>,
         work: &'a Work,
         base: FindBase<'a>,
-        events: &'a Events<'a>,
+        events: &'a Events,
     ) -> Self {
         let done = steps.iter().map(|_| OnceCell::new()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -89,9 +93,10 @@ impl<'a> Executor<'a> {
         let parent = self.snapshot(parent).await?;
         let _permit = self.working.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
         let vertex = self.events.start(step.label.to_string());
-        let written = async { self.write(self.kept.contains(&step.id), work.await?).await }.await;
-        let written = written.map_err(|error| error.within(&self.work.source, step.span));
-        let layer = vertex.finish(false, written)?;
+        let made = async { self.layer(self.kept.contains(&step.id), work.await?).await }.await;
+        let made = made.map_err(|error| error.within(&self.work.source, step.span));
+        let cached = matches!(made, Ok((_, true)));
+        let (layer, _) = vertex.finish(cached, made)?;
         Ok(Arc::new(Snapshot::over(parent, layer)))
     }
 
@@ -127,30 +132,51 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Writes a layer: as a blob if it becomes part of an image, as a plain tar for later steps otherwise.
-    async fn write(&self, kept: bool, items: Vec<Item>) -> Result<LayerRef, Error> {
+    /// The layer of `items`, and whether it was there already: as a blob if it becomes part of an image, as a plain tar
+    /// for later steps otherwise.
+    async fn layer(&self, kept: bool, items: Vec<Item>) -> Result<(LayerRef, bool), Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
-        let compression = self.work.compression;
+        let (compression, look) = (kept.then_some(self.work.compression), !self.work.no_cache);
         blocking(move || {
-            let (layer, blob) = if kept {
-                let writer = cancel.guard(layers.store().raw_writer(None)?);
-                let (layer, writer) = write_items(LayerWriter::new(writer, compression)?, &items)?;
-                writer.into_inner().finish_hashed(&layer.digest, layer.size)?;
-                let media_type = oci::MediaType::layer(encoding(layer.compression), false);
-                let blob = oci::Descriptor::new(media_type, layer.digest.clone(), layer.size);
-                (layer, Some(blob))
-            } else {
-                let writer = cancel.guard(layers.store().tar_writer(None)?);
-                let (layer, writer) = write_items(LayerWriter::new(writer, Compression::None)?, &items)?;
-                writer.into_inner().finish()?;
-                (layer, None)
+            let key = warm::key(&items, compression);
+            if let Some(key) = key.as_ref().filter(|_| look)
+                && let Some(layer) = warm::find(layers.store(), key)?
+            {
+                return Ok((layer, true));
+            }
+            let layer = match compression {
+                Some(compression) => write_blob(&layers, &cancel, compression, &items)?,
+                None => write_tar(&layers, &cancel, &items)?,
             };
-            layers.store().put_index(&layer.diff_id, &layer.index)?;
-            layers.know(&layer.diff_id, Arc::new(layer.index));
-            Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
+            if let Some(key) = key {
+                warm::remember(layers.store(), &key, &layer)?;
+            }
+            Ok((layer, false))
         })
         .await
     }
+}
+
+fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<LayerRef, Error> {
+    let sink = cancel.guard(layers.store().raw_writer(None)?);
+    let (layer, sink) = write_items(LayerWriter::new(sink, compression)?, items)?;
+    sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
+    let media_type = MediaType::layer(encoding(compression), false);
+    let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
+    keep_index(layers, layer, Some(blob))
+}
+
+fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<LayerRef, Error> {
+    let sink = cancel.guard(layers.store().tar_writer(None)?);
+    let (layer, sink) = write_items(LayerWriter::new(sink, Compression::None)?, items)?;
+    sink.into_inner().finish()?;
+    keep_index(layers, layer, None)
+}
+
+fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<LayerRef, Error> {
+    layers.store().put_index(&layer.diff_id, &layer.index)?;
+    layers.know(&layer.diff_id, Arc::new(layer.index));
+    Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
 }
 
 fn write_items<W: std::io::Write + Send + 'static>(
@@ -164,7 +190,7 @@ fn write_items<W: std::io::Write + Send + 'static>(
 }
 
 /// How a layer compressed so is encoded.
-fn encoding(compression: Compression) -> oci::LayerEncoding {
+pub(crate) fn encoding(compression: Compression) -> oci::LayerEncoding {
     match compression {
         Compression::None => oci::LayerEncoding::Plain,
         Compression::Gzip { .. } => oci::LayerEncoding::Gzip,

@@ -122,7 +122,7 @@ impl Layers {
     }
 
     /// The blob's bytes, or the tar's when there is no blob.
-    async fn open(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
+    pub(crate) async fn open(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
         let Some(blob) = &layer.blob else {
             let tar = self.0.store.tar(&layer.diff_id)?;
             let tar = tar.ok_or_else(|| Error::LayerLost(layer.diff_id.0.clone()))?;
@@ -223,5 +223,9 @@ impl std::fmt::Debug for LazyTar {
 impl TarSource for LazyTar {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         FileExt::read_at(self.file()?, buffer, offset)
+    }
+
+    fn name(&self) -> Option<&DiffId> {
+        Some(&self.layer.diff_id)
     }
 }

@@ -11,6 +11,7 @@ mod build;
 mod cancel;
 mod contexts;
 mod copy;
+mod encode;
 mod error;
 mod event;
 mod execute;
@@ -24,6 +25,7 @@ mod sink;
 mod snapshot;
 mod steps;
 mod unpack;
+mod warm;
 
 pub use build::{BuildReport, Engine};
 pub use copy::CopyError;

@@ -4,14 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use layer::Tree;
+use layer::{Compression, Tree};
 use oci::Reference;
+use registry::Client;
 use rootfs::TreePath;
-use store::ArchiveFormat;
+use store::{ArchiveFormat, Store};
+use tokio::sync::OnceCell;
 
 use crate::assemble::{Artifact, Built, Form, assemble};
-use crate::build::{BuildReport, Engine, fetch_blobs};
-use crate::event::Events;
+use crate::build::{BuildReport, fetch_blobs};
+use crate::encode::in_one_encoding;
+use crate::event::{Events, Transfers};
 use crate::execute::Work;
 use crate::layers::blocking;
 use crate::sink::push::Pusher;
@@ -23,14 +26,24 @@ use crate::{ArchiveOptions, BuildRequest, Destination, Error, ImageForm, ImageOp
 pub(crate) struct Outcome {
     pub(crate) built: Vec<Built>,
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
+    /// `built` with all layers in one encoding, for the outputs that force it.
+    forced: OnceCell<Vec<Built>>,
+}
+
+impl Outcome {
+    pub(crate) fn new(built: Vec<Built>, snapshots: Vec<Arc<Snapshot>>) -> Self {
+        Self { built, snapshots, forced: OnceCell::new() }
+    }
 }
 
 /// Writes outcomes to outputs.
 pub(crate) struct Writer<'a> {
-    pub(crate) engine: &'a Engine,
+    pub(crate) store: &'a Arc<Store>,
+    pub(crate) client: Client,
+    pub(crate) transfers: Arc<Transfers>,
     pub(crate) request: &'a BuildRequest,
     pub(crate) work: &'a Work,
-    pub(crate) events: &'a Events<'a>,
+    pub(crate) events: &'a Events,
 }
 
 impl Writer<'_> {
@@ -56,20 +69,21 @@ impl Writer<'_> {
 
     async fn image(&self, options: &ImageOptions, outcome: &Outcome) -> Result<BuildReport, Error> {
         let names = self.names(&options.names);
-        let artifact = self.assemble(&options.form, true, outcome)?;
+        let artifact = self.assemble(&options.form, true, self.built(&options.form, outcome).await?)?;
         if options.push && names.is_empty() {
             return Err(Error::Conflict("pushing needs a name: give --tag, or name= in the output".into()));
         }
         if options.store {
             let vertex = self.events.start("exporting to the local store");
-            vertex.finish(false, local::keep(&self.engine.store, &artifact, Some(&names)))?;
+            vertex.finish(false, local::keep(self.store, &artifact, Some(&names)))?;
         }
         if options.push {
             let pusher = Pusher {
-                client: &self.engine.client,
-                store: &self.engine.store,
+                client: &self.client,
+                store: self.store,
                 layers: &self.work.layers,
                 events: self.events,
+                transfers: &self.transfers,
             };
             pusher.push(&artifact, &names, options.push_by_digest).await?;
         }
@@ -85,10 +99,10 @@ impl Writer<'_> {
         let vertex = self.events.start("exporting to an archive");
         let names = self.names(&options.names);
         let written = async {
-            let artifact = self.assemble(&options.form, format == ArchiveFormat::Oci, outcome)?;
-            fetch_blobs(&self.work.layers, &outcome.built).await?;
-            let (store, options, report) =
-                (Arc::clone(&self.engine.store), options.clone(), report(&artifact, names.clone()));
+            let built = self.built(&options.form, outcome).await?;
+            let artifact = self.assemble(&options.form, format == ArchiveFormat::Oci, built)?;
+            fetch_blobs(&self.work.layers, built).await?;
+            let (store, options, report) = (Arc::clone(self.store), options.clone(), report(&artifact, names.clone()));
             blocking(move || archive::write(&store, &artifact, &names, format, &options)).await?;
             Ok(report)
         };
@@ -99,13 +113,14 @@ impl Writer<'_> {
         let vertex = self.events.start("loading into the container engine");
         let names = self.names(&options.names);
         let written = async {
-            let artifact = self.assemble(&options.form, false, outcome)?;
+            let built = self.built(&options.form, outcome).await?;
+            let artifact = self.assemble(&options.form, false, built)?;
             if artifact.index.is_some() {
                 let what = "loading an image of several platforms into an engine".into();
                 return Err(Error::Unsupported { what, hint: "build one --platform at a time, or push".into() });
             }
-            fetch_blobs(&self.work.layers, &outcome.built).await?;
-            let said = load::load(&self.engine.store, &artifact, &names).await?;
+            fetch_blobs(&self.work.layers, built).await?;
+            let said = load::load(self.store, &artifact, &names).await?;
             said.lines().for_each(|line| vertex.log(line));
             Ok(report(&artifact, names))
         };
@@ -149,11 +164,28 @@ impl Writer<'_> {
         names.iter().map(|name| name.clone().or_latest()).collect()
     }
 
-    fn assemble(&self, form: &ImageForm, oci: bool, outcome: &Outcome) -> Result<Artifact, Error> {
+    /// What was built, with the layers that this form wants.
+    async fn built<'o>(&self, form: &ImageForm, outcome: &'o Outcome) -> Result<&'o [Built], Error> {
+        if !form.force_compression {
+            return Ok(&outcome.built);
+        }
+        let convert = async {
+            let vertex = self.events.start("compressing the layers of bases again");
+            vertex.finish(false, in_one_encoding(self.work, &outcome.built).await)
+        };
+        outcome.forced.get_or_try_init(|| convert).await.map(Vec::as_slice)
+    }
+
+    /// Docker's own media types where an output is for Docker, unless they cannot say what is wanted.
+    fn assemble(&self, form: &ImageForm, oci: bool, built: &[Built]) -> Result<Artifact, Error> {
         let annotations: Vec<_> = self.request.annotations.iter().chain(&form.annotations).cloned().collect();
-        let docker = !form.oci_media_types.unwrap_or(oci || !annotations.is_empty());
+        let zstd = matches!(self.work.compression, Compression::Zstd { .. });
+        if zstd && form.oci_media_types == Some(false) {
+            return Err(Error::Conflict("compression=zstd needs OCI media types, not oci-mediatypes=false".into()));
+        }
+        let docker = !form.oci_media_types.unwrap_or(oci || zstd || !annotations.is_empty());
         let form = Form { docker, annotations: &annotations, timestamp: self.work.setting.timestamp };
-        assemble(&outcome.built, &form, false)
+        assemble(built, &form, false)
     }
 }
 

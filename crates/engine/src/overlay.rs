@@ -9,6 +9,9 @@ use std::sync::Arc;
 use layer::{Content, Entry, EntryKind, SourceTree, TreeError};
 use rootfs::TreePath;
 
+/// The one extended attribute that layers carry, as containerd's differ has it.
+const LAYER_ATTRIBUTE: &[u8] = b"security.capability";
+
 /// Identifies the names of one file inside one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Inode(u64);
@@ -151,6 +154,9 @@ impl Overlay {
                 Change::Gone => items.push((Entry::new(path.clone(), EntryKind::Whiteout, 0), None)),
                 Change::Present(node) => push_node(node, &mut first_names, &mut items),
             }
+        }
+        for (entry, _) in &mut items {
+            entry.xattrs.retain(|name, _| name == LAYER_ATTRIBUTE);
         }
         Ok(items)
     }

@@ -30,44 +30,36 @@ pub(crate) fn resolve_owner(tree: Option<&dyn SourceTree>, owner: &OwnerSpec) ->
     let (uid, own_group) = match &owner.user {
         Id::Number(uid) => (*uid, *uid),
         Id::Name(name) if name.is_empty() => (0, 0),
-        Id::Name(name) => lookup(tree, "user", PASSWD, name, |fields| Some((number(fields, 2)?, number(fields, 3)?)))?,
+        Id::Name(name) => {
+            lookup(tree, "user", PASSWD, name, |fields| (number(fields, 2), number(fields, 3)))?.unwrap_or_default()
+        }
     };
     let gid = match &owner.group {
         None => own_group,
         Some(Id::Number(gid)) => *gid,
         Some(Id::Name(name)) if name.is_empty() => 0,
-        Some(Id::Name(name)) => {
-            lookup(tree, "group", GROUP, name, |fields| Some(Some(number(fields, 2)?)))?.unwrap_or(own_group)
-        }
+        Some(Id::Name(name)) => lookup(tree, "group", GROUP, name, |fields| number(fields, 2))?.unwrap_or(own_group),
     };
     Ok((uid, gid))
 }
 
-fn lookup<T: Default>(
+/// What `read` makes of the fields of the first line of `database` whose name is `name`.
+fn lookup<T>(
     tree: Option<&dyn SourceTree>,
     kind: &'static str,
     database: &'static str,
     name: &str,
-    read: impl Fn(&[&str]) -> Option<T>,
-) -> Result<T, OwnerError> {
-    let tree = tree.ok_or_else(|| OwnerError::Unknown { kind, name: name.to_owned(), database })?;
-    Ok(find(tree, database, name, read)?.unwrap_or_default())
-}
-
-fn number(fields: &[&str], index: usize) -> Option<u32> {
-    fields.get(index)?.parse().ok()
-}
-
-/// What `read` makes of the first line of `database` whose name is `name`.
-fn find<T>(
-    tree: &dyn SourceTree,
-    database: &'static str,
-    name: &str,
-    read: impl Fn(&[&str]) -> Option<T>,
+    read: impl Fn(&[&str]) -> T,
 ) -> Result<Option<T>, OwnerError> {
+    let tree = tree.ok_or_else(|| OwnerError::Unknown { kind, name: name.to_owned(), database })?;
     let text = database_text(tree, database)?;
-    let lines = text.lines().map(|line| line.trim().split(':').collect::<Vec<_>>());
-    Ok(lines.filter(|fields| fields.first() == Some(&name)).find_map(|fields| read(&fields)))
+    let mut lines = text.lines().map(|line| line.trim().split(':').collect::<Vec<_>>());
+    Ok(lines.find(|fields| fields.first() == Some(&name)).map(|fields| read(&fields)))
+}
+
+/// A field that should be a number; what is none counts as zero.
+fn number(fields: &[&str], index: usize) -> u32 {
+    fields.get(index).and_then(|field| field.parse().ok()).unwrap_or_default()
 }
 
 fn database_text(tree: &dyn SourceTree, database: &'static str) -> Result<String, OwnerError> {
@@ -108,8 +100,10 @@ mod tests {
 
     fn tree() -> Overlay {
         let mut overlay = Overlay::new(Arc::new(Empty));
+        let etc = TreePath::new("etc").expect("canonical");
+        overlay.put(Entry::new(etc, EntryKind::Directory, 0o755), None).expect("put");
         for (path, text) in [
-            ("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/:/bin/sh\n"),
+            ("etc/passwd", "root:x:0:0::/root:/bin/sh\nodd:x:what:1::/:\napp:x:1000:1001::/:/bin/sh\n"),
             ("etc/group", "root:x:0:\nstaff:x:50:app\n"),
         ] {
             let size = text.len() as u64;
@@ -134,6 +128,7 @@ mod tests {
             (":staff", (0, 50)),
             ("nobody", (0, 0)),
             ("app:nobody", (1000, 1001)),
+            ("odd", (0, 1)),
         ] {
             let owner = resolve_owner(Some(&tree()), &OwnerSpec::parse(text)).expect(text);
             assert_eq!(owner, expected, "{text}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dockerfile::ignore::Patterns;
 use graph::{CopySource, OwnerSpec};
-use layer::{Content, Entry, EntryKind, SourceTree, Timestamp, Tree, TreeError};
+use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, Tree, TreeError};
 use rootfs::TreePath;
 
 use crate::copy::{self, Attributes, Selection};
@@ -90,7 +90,8 @@ fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> 
     let patterns = |texts: &[String]| Patterns::new(texts).map_err(Error::Pattern);
     let include = source.below.as_ref().map(|below| patterns(std::slice::from_ref(&below.pattern))).transpose()?;
     let exclude = if op.excludes.is_empty() { None } else { Some(patterns(&op.excludes)?) };
-    Ok(Selection { follow: files, contents: files, wildcards: files, include, exclude })
+    let strict = matches!(source.input, graph::Input::Context(_));
+    Ok(Selection { strict, follow: files, contents: files, wildcards: files, include, exclude })
 }
 
 /// WORKDIR.
@@ -145,5 +146,9 @@ impl SourceTree for Local {
 
     fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
         self.tree.content(path)
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        self.tree.identity(path)
     }
 }

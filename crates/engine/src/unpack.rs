@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use layer::{Content, Entry, EntryKind, SourceTree, TreeError, resolve_existing};
+use layer::{Content, Entry, EntryKind, SourceTree, TreeError, resolve, resolve_existing};
 use rootfs::TreePath;
 
 use crate::copy::Attributes;
@@ -53,9 +53,8 @@ impl Unpacker<'_> {
 
     /// The path in the overlay of a member's name; missing parents are made.
     fn place(&mut self, name: &TreePath) -> Result<TreePath, TreeError> {
-        let parent = name.parent().unwrap_or_default();
         let inside = Below { tree: self.overlay, base: &self.base };
-        let parent = resolve_existing(&inside, parent.as_bytes(), true)?.path()?;
+        let parent = parent_of(&inside, name)?;
         let parent = self.base.join_path(&parent)?;
         let created = self.attributes.created;
         self.overlay
@@ -82,6 +81,17 @@ impl Unpacker<'_> {
         self.names.insert(path, inode);
         Ok(())
     }
+}
+
+/// The directory that a member lies in, links followed. Only what is not there at all is made: a link that leads nowhere
+/// is an error.
+fn parent_of(inside: &Below<'_>, name: &TreePath) -> Result<TreePath, TreeError> {
+    let parent = name.parent().unwrap_or_default();
+    let there = resolve_existing(inside, parent.as_bytes(), false)?;
+    if there.missing.is_root() {
+        return resolve(inside, parent.as_bytes(), true);
+    }
+    there.path()
 }
 
 /// A directory of a tree, as a root of its own; made for resolving links.
@@ -146,11 +156,23 @@ mod tests {
     #[test]
     fn links_stay_below_the_destination() {
         let members = vec![
+            member("etc", EntryKind::Directory),
             member("out", EntryKind::Symlink { target: b"/../../etc".to_vec() }),
             member("out/passwd", EntryKind::File { size: 1 }),
         ];
         let shown = unpacked(members, &Attributes::default());
-        assert_eq!(shown, ["/opt 755 0:0", "/opt/etc 755 0:0", "/opt/etc/passwd 640 7:8", "/opt/out 640 7:8"]);
+        assert_eq!(shown, ["/opt 755 0:0", "/opt/etc 640 7:8", "/opt/etc/passwd 640 7:8", "/opt/out 640 7:8"]);
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_no_directory() {
+        let members = vec![
+            member("out", EntryKind::Symlink { target: b"/nowhere".to_vec() }),
+            member("out/file", EntryKind::File { size: 1 }),
+        ];
+        let mut overlay = Overlay::new(Arc::new(Empty));
+        let error = unpack(&mut overlay, members, "/opt/", &Attributes::default()).expect_err("nowhere");
+        assert!(error.is_not_found(), "{error}");
     }
 
     #[test]

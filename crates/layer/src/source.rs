@@ -11,12 +11,37 @@ use crate::Entry;
 pub trait Content: Send + Sync {
     /// Starts reading at the first byte.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+
+    /// What stands for these bytes without reading them; `None` where nothing does.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
+}
+
+/// Stands for bytes: equal keys, equal bytes, unless they were changed too recently for their file system to show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// What is compared.
+    pub key: Vec<u8>,
+    /// When the file was last changed, in nanoseconds since 1970; `None` for bytes that cannot change.
+    pub changed: Option<i128>,
+}
+
+impl Fingerprint {
+    /// Of bytes that cannot change.
+    pub fn fixed(key: impl Into<Vec<u8>>) -> Fingerprint {
+        Fingerprint { key: key.into(), changed: None }
+    }
 }
 
 /// Bytes held in memory.
 impl Content for Vec<u8> {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(io::Cursor::new(self.clone())))
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(Fingerprint::fixed(oci::Digest::of(self).as_str()))
     }
 }
 
@@ -37,7 +62,18 @@ pub trait SourceTree: Send + Sync {
 
     /// The bytes of a regular file, or of the file that a hard link names.
     fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError>;
+
+    /// What tells the regular file at a path from every other one of this tree: equal for its names, the hard links. `None`
+    /// where it has one name, and where the tree does not know.
+    fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        let _ = path;
+        Ok(None)
+    }
 }
+
+/// Tells files of one tree apart; means nothing elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileIdentity(pub u64, pub u64);
 
 /// Why a tree cannot answer.
 #[derive(Debug, thiserror::Error)]

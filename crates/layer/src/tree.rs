@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rootfs::TreePath;
 
-use crate::{Entry, Error, LayerIndex, SourceTree, TreeError};
+use crate::{Entry, Error, FileIdentity, LayerIndex, SourceTree, TreeError};
 use node::Node;
 pub use source::TarSource;
 
@@ -85,5 +85,9 @@ impl SourceTree for Tree {
     fn content(&self, path: &TreePath) -> Result<Arc<dyn crate::Content>, TreeError> {
         let node = self.node(path).ok_or_else(|| TreeError::NotFound(path.clone()))?;
         node.content(path)
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        Ok(self.file(path).map(|(layer, number)| FileIdentity(layer.into(), number)))
     }
 }

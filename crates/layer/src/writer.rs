@@ -13,6 +13,11 @@ use crate::{Compression, Content, Entry, Error, LayerIndex};
 /// More compressors than this only cost memory: the one thread that frames and hashes the tar cannot feed them.
 const MAX_THREADS: usize = 8;
 
+/// As many compressors as this machine has use for.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
+}
+
 /// A finished layer: every hash known. Its bytes are wherever the [`LayerWriter`] wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
@@ -46,8 +51,7 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     /// # Errors
     /// When the compression's level does not exist.
     pub fn new(sink: W, compression: Compression) -> Result<LayerWriter<W>, Error> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        LayerWriter::with_threads(sink, compression, cores.min(MAX_THREADS))
+        LayerWriter::with_threads(sink, compression, threads())
     }
 
     /// As [`LayerWriter::new`] with a number of compressing threads; it changes the speed, never the bytes.

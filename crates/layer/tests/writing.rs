@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use common::{Member, file, path, varied, write};
 use oci::Digest;
 use shipsmith_layer::tar::{Dialect, Reader, Writer};
-use shipsmith_layer::{Compression, Content, Entry, EntryKind, Error, Format, LayerIndex, LayerWriter, index_layer};
+use shipsmith_layer::{
+    Compression, Content, Entry, EntryKind, Error, Format, LayerIndex, LayerWriter, index_layer, recompress,
+};
 
 const ALL: [Compression; 5] = [
     Compression::None,
@@ -257,4 +259,20 @@ fn a_plain_tar_is_the_uncompressed_layer() {
         writer.append(&entry, content.as_ref().map(|c| c as &dyn Content)).expect("appended");
     }
     assert!(writer.finish().expect("finished") == layer);
+}
+
+#[test]
+fn a_blob_compressed_again_is_what_would_have_been_written_at_once() {
+    let members = large();
+    for from in ALL {
+        let (_, blob) = write(&members, from, 2);
+        for to in ALL {
+            let (wanted, bytes) = write(&members, to, 1);
+            let (made, sink) = recompress(blob.as_slice(), Vec::new(), to).expect("a good blob");
+            assert_eq!((&made.diff_id, &made.digest, made.size), (&wanted.diff_id, &wanted.digest, wanted.size));
+            assert!(sink == bytes, "{from:?} to {to:?}");
+        }
+    }
+    let (_, blob) = write(&members, Compression::default(), 1);
+    assert!(recompress(&blob[..blob.len() / 2], Vec::new(), Compression::None).is_err());
 }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use engine::{BuildReport, Engine};
+use engine::{BuildReport, Engine, EventSink};
 
 use super::output::print_line;
 use super::runtime::block_on;
@@ -22,10 +23,10 @@ pub(super) fn run(args: &BuildArgs, global: &GlobalArgs) -> Result<Exit, Failure
     }
     remove_stale(build.iidfile.as_deref())?;
     let store = open_store(global)?;
-    let sink = Timed::new(progress(build.display));
+    let sink = Arc::new(Timed::new(progress(build.display)));
     let built = block_on(async {
         let engine = Engine::new(store, client()?);
-        Ok(engine.build(&build.request, &sink).await?)
+        Ok(engine.build(&build.request, Arc::clone(&sink) as Arc<dyn EventSink>).await?)
     });
     if let Some(timings) = &build.timings {
         show_timings(&sink, timings)?;

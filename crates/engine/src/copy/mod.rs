@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dockerfile::ignore::{Matched, Patterns};
 use graph::ModeSpec;
-use layer::{Content, Entry, EntryKind, SourceTree, Timestamp, TreeError, resolve, resolve_existing};
+use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, TreeError, resolve, resolve_existing};
 use rootfs::TreePath;
 
 use crate::overlay::{Inode, Overlay};
@@ -33,6 +33,8 @@ pub(crate) struct Selection {
     pub(crate) contents: bool,
     /// Wildcards are expanded; none that matches is no error.
     pub(crate) wildcards: bool,
+    /// A malformed wildcard is an error, as it is where BuildKit asks a client for the files of a context.
+    pub(crate) strict: bool,
     /// Only what matches, with its parents (`--parents`).
     pub(crate) include: Option<Patterns>,
     /// Not what matches (`--exclude`).
@@ -56,6 +58,9 @@ pub enum CopyError {
     /// Something else is copied onto a directory.
     #[error("cannot replace the directory {0} by a file")]
     OntoDirectory(TreePath),
+    /// A wildcard in a source is malformed.
+    #[error("invalid wildcard: {0}")]
+    Pattern(#[source] dockerfile::ignore::Error),
     /// The source or destination tree failed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -73,6 +78,7 @@ impl CopyError {
                 Some("copy to the path that the link there points to, or remove what is there first".into())
             }
             Self::OntoDirectory(_) => Some("end the destination with a slash to copy into the directory".into()),
+            Self::Pattern(error) => error.hint(),
             Self::Tree(error) => error.hint(),
         }
     }
@@ -89,6 +95,9 @@ pub(crate) fn select(
     let missing = || CopyError::Missing { path: source.to_owned(), origin: origin.to_owned() };
     if patterns.is_empty() {
         return Ok(vec![TreePath::clean(&fixed).map_err(TreeError::from)?]);
+    }
+    if selection.strict {
+        Patterns::new([source.trim_start_matches('/')]).map_err(CopyError::Pattern)?;
     }
     let base = match resolve(tree, &fixed, selection.follow) {
         Err(error) if error.is_not_found() => return Err(missing()),
@@ -138,8 +147,8 @@ struct Copier<'a> {
     source: &'a dyn SourceTree,
     selection: &'a Selection,
     attributes: &'a Attributes,
-    /// First copied name, by the source's name that others are links to.
-    names: BTreeMap<TreePath, (TreePath, Inode)>,
+    /// The first copied name of each file that has several.
+    names: BTreeMap<FileIdentity, (TreePath, Inode)>,
     pending: Vec<Pending>,
 }
 
@@ -286,27 +295,18 @@ impl Copier<'_> {
     }
 
     fn copy_file(&mut self, entry: &Entry, target: &TreePath) -> Result<(), CopyError> {
-        let original = match &entry.kind {
-            EntryKind::Hardlink { target } => target.clone(),
-            _ => entry.path.clone(),
-        };
-        if let Some((first, inode)) = self.names.get(&original)
+        let identity = self.source.identity(&entry.path)?;
+        if let Some((first, inode)) = identity.and_then(|identity| self.names.get(&identity))
             && self.overlay.link(first, *inode, target.clone())?
         {
             return Ok(());
         }
-        let entry = self.as_file(entry)?;
-        let content = self.content(&entry)?;
-        let inode = self.overlay.put(self.attributes.apply(&entry, target), content)?;
-        self.names.insert(original, (target.clone(), inode));
+        let content = self.content(entry)?;
+        let inode = self.overlay.put(self.attributes.apply(entry, target), content)?;
+        if let Some(identity) = identity {
+            self.names.insert(identity, (target.clone(), inode));
+        }
         Ok(())
-    }
-
-    /// A hard link whose file is not copied along is a file of its own.
-    fn as_file(&self, entry: &Entry) -> Result<Entry, TreeError> {
-        let EntryKind::Hardlink { target } = &entry.kind else { return Ok(entry.clone()) };
-        let file = self.source.entry(target)?.ok_or_else(|| TreeError::NotFound(target.clone()))?;
-        Ok(Entry { path: entry.path.clone(), ..file })
     }
 
     fn content(&self, entry: &Entry) -> Result<Option<Arc<dyn Content>>, TreeError> {

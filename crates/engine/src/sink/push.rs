@@ -12,7 +12,7 @@ use store::Store;
 use crate::Error;
 use crate::assemble::{Artifact, Document, Image};
 use crate::bases::pinned;
-use crate::event::{Events, Vertex};
+use crate::event::{Events, Transfers, Vertex};
 use crate::layers::{LayerRef, Layers, Origin};
 
 /// Sends artifacts to registries.
@@ -20,7 +20,8 @@ pub(crate) struct Pusher<'a> {
     pub(crate) client: &'a Client,
     pub(crate) store: &'a Arc<Store>,
     pub(crate) layers: &'a Layers,
-    pub(crate) events: &'a Events<'a>,
+    pub(crate) events: &'a Events,
+    pub(crate) transfers: &'a Transfers,
 }
 
 impl Pusher<'_> {
@@ -44,7 +45,7 @@ impl Pusher<'_> {
         artifact: &Artifact,
         repository: &Repository,
         names: &[&Reference],
-        vertex: &Vertex<'_>,
+        vertex: &Vertex,
     ) -> Result<(), Error> {
         let mut seen = BTreeSet::new();
         let layers = artifact.images.iter().flat_map(|image| &image.layers);
@@ -62,8 +63,9 @@ impl Pusher<'_> {
         Ok(())
     }
 
-    async fn push_layer(&self, repository: &Repository, layer: &LayerRef, vertex: &Vertex<'_>) -> Result<(), Error> {
+    async fn push_layer(&self, repository: &Repository, layer: &LayerRef, vertex: &Vertex) -> Result<(), Error> {
         let Some(blob) = &layer.blob else { return Err(Error::LayerLost(layer.diff_id.0.clone())) };
+        self.transfers.expect(vertex, blob);
         let pushed = if self.store.contains(&blob.digest) {
             let source: Arc<dyn BlobSource> = Arc::new(FileSource::from(self.store.open_sized(blob)?));
             self.client.push_blob(repository, blob, source, &self.elsewhere(layer, blob)?).await?

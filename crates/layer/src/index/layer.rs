@@ -48,23 +48,12 @@ fn index_tar(stream: impl Read) -> Result<LayerIndex, Error> {
             return Err(Error::Refused { member: entry.path.to_string(), problem });
         };
         let content = capture(&entry, &mut reader)?;
-        let needed = footprint(&entry) + content.as_ref().map_or(0, Vec::len);
+        let needed = entry.footprint() + content.as_ref().map_or(0, Vec::len);
         room = room.checked_sub(needed).ok_or_else(|| too_many(&entry))?;
         index.push(entry, offset, content);
     }
     reader.drain()?;
     Ok(index)
-}
-
-/// What an entry takes in memory, roughly.
-fn footprint(entry: &Entry) -> usize {
-    let link = match &entry.kind {
-        EntryKind::Symlink { target } => target.len(),
-        EntryKind::Hardlink { target } => target.as_bytes().len(),
-        _ => 0,
-    };
-    let xattrs: usize = entry.xattrs.iter().map(|(key, value)| key.len() + value.len() + 64).sum();
-    size_of::<Entry>() + entry.path.as_bytes().len() + 64 + link + xattrs
 }
 
 fn too_many(entry: &Entry) -> Error {

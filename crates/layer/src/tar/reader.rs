@@ -17,6 +17,8 @@ use member::RawHeader;
 use sparse::SparseMap;
 use stream::Blocks;
 
+use rootfs::{PathError, TreePath};
+
 use crate::{Entry, EntryKind, Error};
 
 /// PAX headers and GNU long names beyond this are refused, as Go does.
@@ -28,15 +30,26 @@ pub enum Dialect {
     /// An image layer: `.wh.` names are whiteouts; the bookkeeping of AUFS (`/.wh..wh.aufs`, `.plnk`, `.orph`) is passed over,
     /// as containerd does.
     Layer,
-    /// Any other archive, such as `ADD` unpacks: `.wh.` is a name like any other, as in moby's `archive.Untar`.
+    /// Any other archive, such as `ADD` unpacks: `.wh.` is a name like any other, and `..` above the root stays at the root, as
+    /// in moby's `archive.Untar` in a chroot.
     Archive,
+}
+
+impl Dialect {
+    /// The path that a name means.
+    fn path(self, name: &[u8]) -> Result<TreePath, PathError> {
+        match self {
+            Dialect::Layer => TreePath::confined(name),
+            Dialect::Archive => TreePath::clean(name),
+        }
+    }
 }
 
 /// Reads a tar, entry by entry. Reading from it gives the content of the current entry; what is left of it is passed over by
 /// [`Reader::next_entry`].
 ///
-/// Names are cleaned and taken relative to the root; one that climbs above the root with `..` is refused, and so is a hard
-/// link to such a name. The targets of symbolic links are left as they are. An entry for the root itself must be a directory.
+/// Names are cleaned and taken relative to the root; in a layer, one that climbs above the root with `..` is refused, and so is
+/// a hard link to such a name. The targets of symbolic links are left as they are. An entry for the root itself must be a directory.
 pub struct Reader<R> {
     blocks: Blocks<R>,
     dialect: Dialect,
@@ -129,7 +142,7 @@ impl<R: Read> Reader<R> {
     /// `None` for a member that is passed over.
     fn begin(&mut self, header: &RawHeader, extended: &Extended) -> Result<Option<Entry>, Error> {
         let description = extended.over(&self.global);
-        let mut entry = header.entry(&description, &mut self.name)?;
+        let mut entry = header.entry(&description, self.dialect, &mut self.name)?;
         let stored = header.content_size(&description, &self.name)?;
         let kept = match self.dialect {
             Dialect::Layer => member::recognise_whiteout(&mut entry, &self.name)?,

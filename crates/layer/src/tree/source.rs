@@ -6,12 +6,19 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::Content;
+use oci::DiffId;
+
+use crate::{Content, Fingerprint};
 
 /// An uncompressed tar that can be read anywhere.
 pub trait TarSource: Send + Sync + fmt::Debug {
     /// Reads some bytes at an offset; none at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// What this tar is known by, its diffID; `None` where nobody says.
+    fn name(&self) -> Option<&DiffId> {
+        None
+    }
 }
 
 impl TarSource for File {
@@ -44,6 +51,11 @@ impl TarSlice {
 impl Content for TarSlice {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(SliceReader { tar: Arc::clone(&self.tar), offset: self.offset, left: self.size }))
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        let name = self.tar.name()?;
+        Some(Fingerprint::fixed(format!("{name} {} {}", self.offset, self.size)))
     }
 }
 

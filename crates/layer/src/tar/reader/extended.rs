@@ -7,6 +7,11 @@ use super::{field, malformed, refused};
 use crate::Error;
 use crate::tar::pax;
 
+/// Global records count for every member that follows, so few of them go a long way: no writer puts more than a comment or
+/// a few attributes there.
+const MAX_GLOBAL: usize = 64;
+const MAX_GLOBAL_BYTES: usize = 64 << 10;
+
 /// The records in force for one member, or for all that follow.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Extended {
@@ -24,7 +29,7 @@ impl Extended {
 
     /// A local header. Two of them for one member are ambiguous: readers differ on whether the first still counts.
     pub(super) fn add_pax(&mut self, data: &[u8], member: &str) -> Result<(), Error> {
-        if !self.records.is_empty() {
+        if !self.records.is_empty() || !self.sparse_pairs.is_empty() {
             return Err(malformed(member, "two PAX headers describe one member"));
         }
         self.add(data, member)
@@ -36,6 +41,10 @@ impl Extended {
         let decisive = |key: &[u8]| matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.");
         if self.records.keys().any(|key| decisive(key)) || !self.sparse_pairs.is_empty() {
             return Err(refused(member, "a global PAX header sets a name or a size"));
+        }
+        let bytes: usize = self.records.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if self.records.len() > MAX_GLOBAL || bytes > MAX_GLOBAL_BYTES {
+            return Err(refused(member, "its global PAX headers have more than 64 records, or 64 KiB"));
         }
         Ok(())
     }

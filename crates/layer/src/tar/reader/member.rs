@@ -2,6 +2,7 @@
 
 use rootfs::{MAX_PATH, TreePath};
 
+use super::Dialect;
 use super::extended::Extended;
 use super::{field, malformed, refused};
 use crate::tar::BLOCK;
@@ -65,14 +66,14 @@ impl RawHeader {
     }
 
     /// The entry as described by this header and those before it. `member` becomes the full name.
-    pub(super) fn entry(&self, extended: &Extended, member: &mut String) -> Result<Entry, Error> {
+    pub(super) fn entry(&self, extended: &Extended, dialect: Dialect, member: &mut String) -> Result<Entry, Error> {
         let name = self.name();
         let name = extended.path(member)?.unwrap_or(&name);
         *member = String::from_utf8_lossy(name.get(..MAX_PATH).unwrap_or(name)).into_owned();
-        let path = TreePath::confined(name).map_err(|error| refused(member, error.to_string()))?;
+        let path = dialect.path(name).map_err(|error| refused(member, error.to_string()))?;
         Ok(Entry {
             path,
-            kind: self.kind(extended, member)?,
+            kind: self.kind(extended, dialect, member)?,
             mode: self.number(100, 8, "mode", member)? as u32 & 0o7777,
             uid: self.owner("uid", 108, extended, member)?,
             gid: self.owner("gid", 116, extended, member)?,
@@ -81,12 +82,12 @@ impl RawHeader {
         })
     }
 
-    fn kind(&self, extended: &Extended, member: &str) -> Result<EntryKind, Error> {
+    fn kind(&self, extended: &Extended, dialect: Dialect, member: &str) -> Result<EntryKind, Error> {
         let size = || self.content_size(extended, member);
         Ok(match self.type_flag() {
             0 if self.is_old_directory() => EntryKind::Directory,
             0 | b'0' | b'7' | b'S' => EntryKind::File { size: size()? },
-            b'1' => EntryKind::Hardlink { target: self.hard_link_target(extended, member)? },
+            b'1' => EntryKind::Hardlink { target: self.hard_link_target(extended, dialect, member)? },
             b'2' => EntryKind::Symlink { target: self.symlink_target(extended, member)? },
             b'3' => {
                 let (major, minor) = self.device(member)?;
@@ -118,9 +119,9 @@ impl RawHeader {
         Ok(target.to_vec())
     }
 
-    fn hard_link_target(&self, extended: &Extended, member: &str) -> Result<TreePath, Error> {
+    fn hard_link_target(&self, extended: &Extended, dialect: Dialect, member: &str) -> Result<TreePath, Error> {
         let target = extended.link(member)?.unwrap_or(field::text(self.field(157, 100)));
-        let path = TreePath::confined(target).map_err(|e| refused(member, format!("its hard link: {e}")))?;
+        let path = dialect.path(target).map_err(|e| refused(member, format!("its hard link: {e}")))?;
         if path.is_root() {
             return Err(refused(member, "it is a hard link to the root"));
         }

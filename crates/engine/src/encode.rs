@@ -1,0 +1,58 @@
+//! `force-compression`: layers of bases in the encoding that the build's own layers have.
+
+use futures_util::future::try_join_all;
+use layer::{Compression, recompress};
+use oci::{Descriptor, Digest, MediaType};
+
+use crate::Error;
+use crate::assemble::Built;
+use crate::execute::{Work, encoding};
+use crate::layers::{LayerRef, Origin, blocking};
+
+/// The kind of the store's records of what a layer became.
+const RECORD: &str = "recompressed";
+
+/// `built` with every layer in the build's encoding.
+pub(crate) async fn in_one_encoding(work: &Work, built: &[Built]) -> Result<Vec<Built>, Error> {
+    let all = built.iter().map(|built| async move {
+        let layers = try_join_all(built.layers.iter().map(|layer| encoded(work, layer))).await?;
+        Ok::<_, Error>(Built { layers, ..built.clone() })
+    });
+    try_join_all(all).await
+}
+
+/// The layer as it is, if it is in the build's encoding; else decompressed and compressed again, once.
+async fn encoded(work: &Work, layer: &LayerRef) -> Result<LayerRef, Error> {
+    let wanted = encoding(work.compression);
+    if layer.blob.as_ref().and_then(|blob| blob.media_type.layer_encoding()) == Some(wanted) {
+        return Ok(layer.clone());
+    }
+    let store = work.layers.store();
+    let key = Digest::of(format!("{} {:?}", layer.diff_id, work.compression).as_bytes());
+    let known = store.cache_get(RECORD, &key)?.and_then(|record| serde_json::from_slice::<Descriptor>(&record).ok());
+    let blob = match known.filter(|blob| store.contains(&blob.digest)) {
+        Some(blob) => blob,
+        None => convert(work, layer, work.compression).await?,
+    };
+    let record = serde_json::to_vec(&blob).map_err(|error| Error::Internal(error.to_string()))?;
+    store.cache_put(RECORD, &key, &record, std::slice::from_ref(&blob.digest))?;
+    Ok(LayerRef { diff_id: layer.diff_id.clone(), blob: Some(blob), origin: Origin::Store })
+}
+
+async fn convert(work: &Work, layer: &LayerRef, compression: Compression) -> Result<Descriptor, Error> {
+    let reader = match work.layers.store().tar(&layer.diff_id)? {
+        Some(tar) => Box::new(tar),
+        None => work.layers.open(layer).await?,
+    };
+    let (layers, cancel, expected) = (work.layers.clone(), work.cancel.clone(), layer.diff_id.clone());
+    blocking(move || {
+        let sink = cancel.guard(layers.store().raw_writer(None)?);
+        let (made, sink) = recompress(reader, sink, compression)?;
+        if made.diff_id != expected {
+            return Err(Error::LayerMismatch { expected, found: made.diff_id });
+        }
+        sink.into_inner().finish_hashed(&made.digest, made.size)?;
+        Ok(Descriptor::new(MediaType::layer(encoding(compression), false), made.digest, made.size))
+    })
+    .await
+}

@@ -1,0 +1,183 @@
+//! Warm is free: a layer whose files are what they were is not written again.
+//!
+//! A layer is known by its entries and by what stands for their bytes without reading them: for files of this machine
+//! what stat says, for others where they lie in content that has a digest. A file that was changed so recently that its
+//! file system may not show another change is not trusted (git calls such an index entry "racy"): its layer is written
+//! anew, and not remembered.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use layer::{Compression, Content, Entry, EntryKind};
+use oci::{Descriptor, DiffId, Digest, Hasher};
+use serde::{Deserialize, Serialize};
+use store::Store;
+
+use crate::Error;
+use crate::layers::{LayerRef, Origin};
+use crate::overlay::Item;
+
+/// Changes whenever the same items would become other bytes.
+const FORMAT: &str = "shipsmith layer 1";
+/// The kind of the store's records.
+const RECORD: &str = "layer";
+/// How long after a change a file system with fine time stamps may still show the same ones: some ticks of the kernel.
+const FINE: i128 = 50_000_000;
+/// The same for one that keeps whole seconds: two, as FAT does.
+const COARSE: i128 = 2_000_000_000;
+
+/// What is remembered of a layer.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    diff_id: DiffId,
+    blob: Option<Descriptor>,
+}
+
+/// By what a layer is known.
+pub(crate) struct Key {
+    digest: Digest,
+    /// Whether every file was at rest when it was looked at.
+    settled: bool,
+}
+
+/// The key of `items` in `compression`, or as a plain tar for later steps; `None` when some bytes can only be read.
+pub(crate) fn key(items: &[Item], compression: Option<Compression>) -> Option<Key> {
+    let now = now();
+    let mut settled = true;
+    let mut hasher = Framed(Hasher::new());
+    hasher.put(FORMAT.as_bytes());
+    hasher.put(format!("{compression:?}").as_bytes());
+    for (entry, content) in items {
+        hasher.entry(entry);
+        if let Some(content) = content.as_deref().filter(|_| has_bytes(entry)) {
+            settled &= hasher.content(content, now)?;
+        }
+    }
+    Some(Key { digest: hasher.0.finish(), settled })
+}
+
+fn has_bytes(entry: &Entry) -> bool {
+    matches!(entry.kind, EntryKind::File { size } if size > 0)
+}
+
+fn now() -> i128 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
+}
+
+/// The layer that `key` stands for, if the store still has it.
+pub(crate) fn find(store: &Store, key: &Key) -> Result<Option<LayerRef>, Error> {
+    let Some(bytes) = store.cache_get(RECORD, &key.digest)?.filter(|_| key.settled) else { return Ok(None) };
+    let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
+    let there = match &record.blob {
+        Some(blob) => store.contains(&blob.digest),
+        None => store.tar(&record.diff_id)?.is_some(),
+    };
+    Ok(there.then_some(LayerRef { diff_id: record.diff_id, blob: record.blob, origin: Origin::Store }))
+}
+
+/// Remembers what `key` stands for.
+pub(crate) fn remember(store: &Store, key: &Key, layer: &LayerRef) -> Result<(), Error> {
+    if !key.settled {
+        return Ok(());
+    }
+    let record = Record { diff_id: layer.diff_id.clone(), blob: layer.blob.clone() };
+    let bytes = serde_json::to_vec(&record).map_err(|error| Error::Internal(error.to_string()))?;
+    let needs: Vec<Digest> = layer.blob.iter().map(|blob| blob.digest.clone()).collect();
+    Ok(store.cache_put(RECORD, &key.digest, &bytes, &needs)?)
+}
+
+/// Hashes fields with their lengths, so that no two sequences of fields look alike.
+struct Framed(Hasher);
+
+impl Framed {
+    fn put(&mut self, field: &[u8]) {
+        self.0.update(&(field.len() as u64).to_le_bytes());
+        self.0.update(field);
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        self.put(entry.path.as_bytes());
+        self.put(format!("{:?}", entry.kind).as_bytes());
+        let numbers = (entry.mode, entry.uid, entry.gid, entry.mtime.seconds, entry.mtime.nanos);
+        self.put(format!("{numbers:?}").as_bytes());
+        for (name, value) in &entry.xattrs {
+            self.put(name);
+            self.put(value);
+        }
+        self.put(b"");
+    }
+
+    /// Whether the content is at rest; `None` when nothing stands for its bytes.
+    fn content(&mut self, content: &dyn Content, now: i128) -> Option<bool> {
+        let fingerprint = content.fingerprint()?;
+        self.put(&fingerprint.key);
+        let rest = |changed: i128| if changed % 1_000_000_000 == 0 { COARSE } else { FINE };
+        Some(fingerprint.changed.is_none_or(|changed| changed + rest(changed) < now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+    use std::sync::Arc;
+
+    use layer::Fingerprint;
+    use rootfs::TreePath;
+
+    use super::*;
+
+    struct At(i128);
+
+    impl Content for At {
+        fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+            Ok(Box::new(io::empty()))
+        }
+
+        fn fingerprint(&self) -> Option<Fingerprint> {
+            Some(Fingerprint { key: self.0.to_le_bytes().into(), changed: Some(self.0) })
+        }
+    }
+
+    fn item(name: &str, mode: u32, content: impl Content + 'static) -> Item {
+        let path = TreePath::new(name).expect("a path");
+        (Entry::new(path, EntryKind::File { size: 1 }, mode), Some(Arc::new(content)))
+    }
+
+    fn digest(items: &[Item], compression: Option<Compression>) -> Digest {
+        key(items, compression).expect("a key").digest
+    }
+
+    #[test]
+    fn all_that_changes_a_layer_changes_its_key() {
+        let plain = digest(&[item("a", 0o644, b"x".to_vec())], None);
+        assert_eq!(plain, digest(&[item("a", 0o644, b"x".to_vec())], None));
+        for other in [
+            digest(&[item("b", 0o644, b"x".to_vec())], None),
+            digest(&[item("a", 0o755, b"x".to_vec())], None),
+            digest(&[item("a", 0o644, b"y".to_vec())], None),
+            digest(&[item("a", 0o644, b"x".to_vec())], Some(Compression::None)),
+            digest(&[item("a", 0o644, b"x".to_vec()), item("b", 0o644, b"x".to_vec())], None),
+        ] {
+            assert_ne!(plain, other);
+        }
+    }
+
+    #[test]
+    fn a_file_changed_just_now_is_not_trusted() {
+        let settled = |changed: i128| key(&[item("a", 0, At(changed))], None).expect("a key").settled;
+        assert!(settled(now() - COARSE - 1_000_000_000));
+        assert!(!settled(now()));
+        assert!(!settled((now() / 1_000_000_000 - 1) * 1_000_000_000));
+    }
+
+    #[test]
+    fn bytes_that_nothing_stands_for_have_no_key() {
+        struct Unknown;
+        impl Content for Unknown {
+            fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+                Ok(Box::new(io::empty()))
+            }
+        }
+        assert!(key(&[item("a", 0, Unknown)], None).is_none());
+    }
+}

@@ -1,0 +1,49 @@
+//! The same tar in another compression.
+
+use std::io::{ErrorKind, Read, Write};
+
+use oci::{DiffId, Digest};
+
+use crate::chunk::Chunker;
+use crate::codec::CHUNK;
+use crate::decompress;
+use crate::pipeline::{Finished, Pipeline};
+use crate::writer::threads;
+use crate::{Compression, Error};
+
+/// What [`recompress`] made of a blob. Its bytes are wherever it wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recompressed {
+    /// Of the uncompressed tar, which is the same before and after.
+    pub diff_id: DiffId,
+    /// Of the new blob.
+    pub digest: Digest,
+    /// Of the new blob, in bytes.
+    pub size: u64,
+}
+
+/// Decompresses a layer's blob, whatever it was compressed with, and compresses it again on `sink`: the bytes that
+/// [`LayerWriter`](crate::LayerWriter) would have written. Gives the sink back, flushed. One pass, memory bounded.
+///
+/// # Errors
+/// When the blob cannot be read, the sink fails, or the compression's level does not exist.
+pub fn recompress<W: Write + Send + 'static>(
+    blob: impl Read + Send,
+    sink: W,
+    compression: Compression,
+) -> Result<(Recompressed, W), Error> {
+    let (_, mut tar) = decompress(blob)?;
+    let mut chunks = Chunker::new(CHUNK, Pipeline::new(sink, compression, threads(), CHUNK)?);
+    loop {
+        match tar.read(chunks.space()?) {
+            Ok(0) => break,
+            Ok(count) => chunks.advance(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Archive(error)),
+        }
+    }
+    let (_, pipeline) = chunks.finish()?;
+    let Finished { diff, digest, size, sink } = pipeline.finish()?;
+    let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
+    Ok((Recompressed { diff_id, digest, size }, sink))
+}
