@@ -76,8 +76,7 @@ impl Engine {
         let _stop = cancel.on_drop();
         check(request)?;
         let (contexts, file) = self.load(request, &events).await?;
-        let platforms = platforms(request);
-        let (graphs, images) = self.plan_all(&file, request, &platforms, &events).await?;
+        let (graphs, images) = self.plan_all(&file, request, &contexts, &events).await?;
         report_plans(&file.source, &graphs, &events);
         let transfers = Arc::new(Transfers::new(&events));
         let client = self.client.observed(Arc::clone(&transfers) as Arc<dyn registry::Observer>);
@@ -99,23 +98,29 @@ impl Engine {
         Ok(report)
     }
 
-    async fn load(&self, request: &BuildRequest, events: &Events) -> Result<(Contexts, Dockerfile), Error> {
+    pub(crate) async fn load(&self, request: &BuildRequest, events: &Events) -> Result<(Contexts, Dockerfile), Error> {
         let vertex = events.start("[internal] load build definition and contexts");
         let opened = Contexts::open(&request.context, &request.named_contexts, &request.dockerfile).await;
         let parsed = opened.and_then(|(contexts, source)| Ok((contexts, dockerfile::parse(source)?)));
         vertex.finish(false, parsed)
     }
 
+    pub(crate) fn bases(&self, request: &BuildRequest) -> Bases {
+        Bases::new(Arc::clone(&self.store), self.client.clone(), request.pull)
+    }
+
     async fn plan_all(
         &self,
         file: &Dockerfile,
         request: &BuildRequest,
-        platforms: &[Platform],
+        contexts: &Contexts,
         events: &Events,
     ) -> Result<(Vec<Graph>, BaseImages), Error> {
-        let bases = Bases::new(Arc::clone(&self.store), self.client.clone(), request.pull);
+        let bases = self.bases(request);
+        let platforms = platforms(request);
         let plans = platforms.iter().map(|platform| async {
-            let request = graph_request(request, platform, platforms.len() > 1)?;
+            let multi_platform = platforms.len() > 1;
+            let request = Request { multi_platform, ..graph_request(request, platform, contexts)? };
             plan_one(file, &request, &bases, events).await
         });
         let (graphs, images): (Vec<Graph>, Vec<BaseImages>) = try_join_all(plans).await?.into_iter().unzip();
@@ -168,14 +173,19 @@ fn check(request: &BuildRequest) -> Result<(), Error> {
     }
 }
 
-fn platforms(request: &BuildRequest) -> Vec<Platform> {
+pub(crate) fn platforms(request: &BuildRequest) -> Vec<Platform> {
     match &request.platforms[..] {
         [] => vec![Platform::host()],
         several => several.to_vec(),
     }
 }
 
-fn graph_request(request: &BuildRequest, platform: &Platform, multi_platform: bool) -> Result<Request, Error> {
+/// What planning for one of the platforms is asked.
+pub(crate) fn graph_request(
+    request: &BuildRequest,
+    platform: &Platform,
+    contexts: &Contexts,
+) -> Result<Request, Error> {
     let named = request.named_contexts.iter().map(|(name, source)| Ok((name.clone(), named_context(source)?)));
     let build_args = request.build_args.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
     Ok(Request {
@@ -183,9 +193,9 @@ fn graph_request(request: &BuildRequest, platform: &Platform, multi_platform: bo
         build_args: build_args.collect(),
         build_platform: Platform::host(),
         platform_is_explicit: !request.platforms.is_empty(),
-        multi_platform,
         labels: request.labels.clone(),
         named_contexts: named.collect::<Result<_, Error>>()?,
+        ignored: contexts.ignored().cloned(),
         run: match request.run {
             RunPolicy::Refuse => graph::RunPolicy::Refuse,
             RunPolicy::Skip => graph::RunPolicy::Skip,

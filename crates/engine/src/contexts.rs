@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use context::git::{self, Checkout, Remote};
 use context::{Directory, Held, Mapped, TarContext, http};
 use dockerfile::Source;
+use dockerfile::ignore::Patterns;
 use graph::{GitSource, HttpSource, InlineFile};
 use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, TreeError};
 use rootfs::TreePath;
@@ -27,6 +28,7 @@ type Shared = Arc<dyn SourceTree>;
 /// The trees of a build that are no stage's.
 pub(crate) struct Contexts {
     local: BTreeMap<String, Shared>,
+    ignored: Option<Patterns>,
     fetched: Mutex<BTreeMap<String, Arc<OnceCell<Shared>>>>,
     http: reqwest::Client,
     scratch: PathBuf,
@@ -38,6 +40,8 @@ struct Opened {
     dockerfile: Option<Vec<u8>>,
     /// The directory on this machine, when it is one.
     directory: Option<PathBuf>,
+    /// What its ignore file leaves out.
+    ignored: Option<Patterns>,
 }
 
 impl Contexts {
@@ -49,6 +53,7 @@ impl Contexts {
     ) -> Result<(Self, Source), Error> {
         let mut contexts = Self {
             local: BTreeMap::new(),
+            ignored: None,
             fetched: Mutex::default(),
             http: reqwest::Client::new(),
             scratch: std::env::temp_dir(),
@@ -60,6 +65,7 @@ impl Contexts {
         let opened = contexts.open_one(main, path).await?;
         let source = read_dockerfile(dockerfile, &opened)?;
         contexts.local.insert(MAIN.to_owned(), opened.tree);
+        contexts.ignored = opened.ignored;
         for (name, source) in named {
             if is_files(source) {
                 let opened = contexts.open_one(source, None).await?;
@@ -70,13 +76,14 @@ impl Contexts {
     }
 
     async fn open_one(&self, source: &ContextSource, dockerfile: Option<&Path>) -> Result<Opened, Error> {
-        let plain = |tree: Shared| Opened { tree, dockerfile: None, directory: None };
+        let plain = |tree: Shared| Opened { tree, dockerfile: None, directory: None, ignored: None };
         match source {
             ContextSource::Directory(path) => {
                 let default = path.join("Dockerfile");
-                let patterns = context::ignore_file(Some(dockerfile.unwrap_or(&default)), path)?;
-                let directory = Directory::open(path, patterns.map(|file| file.patterns))?;
-                Ok(Opened { directory: Some(path.clone()), ..plain(Arc::new(directory)) })
+                let file = context::ignore_file(Some(dockerfile.unwrap_or(&default)), path)?;
+                let ignored = file.map(|file| file.patterns);
+                let directory = Directory::open(path, ignored.clone())?;
+                Ok(Opened { directory: Some(path.clone()), ignored, ..plain(Arc::new(directory)) })
             }
             ContextSource::Stdin => {
                 let scratch = self.scratch.clone();
@@ -104,6 +111,11 @@ impl Contexts {
                 Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
             }
         }
+    }
+
+    /// What the main context's ignore file leaves out.
+    pub(crate) fn ignored(&self) -> Option<&Patterns> {
+        self.ignored.as_ref()
     }
 
     /// The tree that a step copies from, where that is no step.
@@ -178,12 +190,12 @@ fn archive_or_dockerfile(reader: impl Read + Send, scratch: &Path) -> Result<Ope
     match held {
         Held::Archive => {
             let tree = TarContext::from_reader(reader, scratch)?;
-            Ok(Opened { tree: Arc::new(tree), dockerfile: None, directory: None })
+            Ok(Opened { tree: Arc::new(tree), dockerfile: None, directory: None, ignored: None })
         }
         Held::Dockerfile => {
             let mut text = Vec::new();
             reader.by_ref().take(MAX_DOCKERFILE).read_to_end(&mut text).map_err(context::Error::Stream)?;
-            Ok(Opened { tree: Arc::new(Mapped::new()), dockerfile: Some(text), directory: None })
+            Ok(Opened { tree: Arc::new(Mapped::new()), dockerfile: Some(text), directory: None, ignored: None })
         }
     }
 }

@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod event;
 mod execute;
+mod inspect;
 mod layers;
 mod layout;
 mod output;
@@ -31,6 +32,7 @@ pub use build::{BuildReport, Engine};
 pub use copy::CopyError;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventSink, Silent, VertexId};
+pub use inspect::{Checked, Outlined, Targets};
 pub use owner::OwnerError;
 pub use request::{
     Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, ContextSource, Destination, DockerfileSource, ImageForm,

@@ -1,9 +1,10 @@
 //! What can be wrong with a build that is not wrong with the Dockerfile's syntax.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use dockerfile::lint::Rule;
+use dockerfile::lint::Finding;
 use dockerfile::{Excerpt, Source, Span};
 use oci::{PlatformError, ReferenceError};
 
@@ -149,11 +150,12 @@ pub enum ErrorKind {
     #[error("invalid lint options: {0}")]
     LintOptions(String),
     #[error("lint violations count as errors: {}", rules(.0))]
-    Lint(Vec<Rule>),
+    Lint(Vec<Finding>),
 }
 
-fn rules(rules: &[Rule]) -> String {
-    rules.iter().map(|rule| rule.name()).collect::<Vec<_>>().join(", ")
+fn rules(findings: &[Finding]) -> String {
+    let rules: BTreeSet<_> = findings.iter().map(|finding| finding.rule.name()).collect();
+    rules.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 impl From<ReferenceError> for ErrorKind {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dockerfile::Network;
+use dockerfile::ignore::Patterns;
 use oci::{Platform, Reference};
 
 use crate::GitSource;
@@ -26,6 +27,8 @@ pub struct Request {
     pub labels: BTreeMap<String, String>,
     /// Contexts by name, as `--build-context` names them: `name` or `name::os/architecture`.
     pub named_contexts: BTreeMap<String, NamedContext>,
+    /// What the main context's ignore file leaves out, for the rule that warns of copying it.
+    pub ignored: Option<Patterns>,
     /// What to do about RUN.
     pub run: RunPolicy,
     /// How RUN reaches the network where the instruction does not say.
@@ -58,6 +61,7 @@ impl Request {
             multi_platform: false,
             labels: BTreeMap::new(),
             named_contexts: BTreeMap::new(),
+            ignored: None,
             run: RunPolicy::default(),
             network: Network::default(),
             hostname: None,

@@ -29,10 +29,8 @@ impl Planner<'_> {
         set_platform(&mut config, self.request.platform_is_explicit.then_some(&self.request.platform));
         let warnings = self.findings.into_sorted();
         if self.options.error && !warnings.is_empty() {
-            let mut rules: Vec<_> = warnings.iter().map(|finding| finding.rule).collect();
-            rules.sort_unstable();
-            rules.dedup();
-            return Err(Problem { span: warnings.first().map(|finding| finding.span), kind: ErrorKind::Lint(rules) });
+            let span = warnings.first().map(|finding| finding.span);
+            return Err(Problem { span, kind: ErrorKind::Lint(warnings) });
         }
         let (steps, places) = self.steps.needed_by(root);
         Ok(Graph {

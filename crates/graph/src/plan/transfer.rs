@@ -1,5 +1,7 @@
 //! COPY and ADD.
 
+use dockerfile::ignore::{self, Patterns};
+use dockerfile::lint::Rule;
 use dockerfile::{Span, Transfer, expand};
 use oci::Digest;
 
@@ -68,7 +70,11 @@ impl StageBuild<'_, '_> {
         transfer.refuse_checksum().map_err(|kind| Problem::new(place(transfer.written.checksum.as_ref()), kind))?;
         let mut sources = Vec::new();
         for (text, span) in &transfer.sources {
-            sources.push(transfer.source(text, *span).map_err(|kind| Problem::new(*span, kind))?);
+            let source = transfer.source(text, *span).map_err(|kind| Problem::new(*span, kind))?;
+            if source.input == Input::Context(String::new()) {
+                self.check_ignored(text, transfer.add);
+            }
+            sources.push(source);
         }
         sources.extend(transfer.inline.iter().map(inline_source));
         Ok(Copy {
@@ -81,6 +87,25 @@ impl StageBuild<'_, '_> {
             excludes: transfer.written.excludes.iter().map(|word| word.raw.clone()).collect(),
         })
     }
+}
+
+impl StageBuild<'_, '_> {
+    /// As BuildKit, by the source's name alone.
+    fn check_ignored(&mut self, source: &str, add: bool) {
+        let path = ignore::clean(source);
+        if self.planner.request.ignored.as_ref().is_some_and(|patterns| leaves_out(patterns, &path)) {
+            let verb = if add { "add" } else { "copy" };
+            self.report(Rule::CopyIgnoredFile, format!("attempt to {verb} {path:?}, which the ignore file leaves out"));
+        }
+    }
+}
+
+/// Whether nothing of `path` can be left. Exceptions may bring back something below it; the context itself is left out
+/// only by what leaves out all there is.
+fn leaves_out(patterns: &Patterns, path: &str) -> bool {
+    let whole = path == "." || path == "/";
+    let everything = || patterns.texts().any(|pattern| matches!(pattern.as_str(), "*" | "**" | "**/*"));
+    !patterns.has_exceptions() && (!whole || everything()) && patterns.matches(path)
 }
 
 /// The files of another node, which must come earlier.
