@@ -129,8 +129,17 @@ impl Bases {
     }
 
     fn remember(&self, reference: &Reference, named: &Descriptor, manifest: &Manifest) -> Result<(), Error> {
-        let blobs: Vec<&Digest> = manifest.layers.iter().map(|layer| &layer.digest).collect();
-        self.store.add_origins(&blobs, reference.repository())?;
+        let mut unknown = Vec::new();
+        for layer in &manifest.layers {
+            if !self.store.origin(&layer.digest)?.contains(reference.repository()) {
+                unknown.push(&layer.digest);
+            }
+        }
+        // Reading is cheaper than writing, and what is warm is known.
+        if unknown.is_empty() && self.known(reference)?.as_ref() == Some(named) {
+            return Ok(());
+        }
+        self.store.add_origins(&unknown, reference.repository())?;
         let record = serde_json::to_vec(named).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(self.store.cache_put(RECORD, &record_key(reference), &record, std::slice::from_ref(&named.digest))?)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use context::git::{self, Checkout, Remote};
 use context::{Directory, Held, Mapped, TarContext, http};
@@ -30,7 +30,7 @@ pub(crate) struct Contexts {
     local: BTreeMap<String, Shared>,
     ignored: Option<Patterns>,
     fetched: Mutex<BTreeMap<String, Arc<OnceCell<Shared>>>>,
-    http: reqwest::Client,
+    http: OnceLock<reqwest::Client>,
     scratch: PathBuf,
 }
 
@@ -55,7 +55,7 @@ impl Contexts {
             local: BTreeMap::new(),
             ignored: None,
             fetched: Mutex::default(),
-            http: reqwest::Client::new(),
+            http: OnceLock::new(),
             scratch: std::env::temp_dir(),
         };
         let path = match dockerfile {
@@ -151,7 +151,16 @@ impl Contexts {
 
     async fn download(&self, url: &str, checksum: Option<&oci::Digest>) -> Result<http::Download, Error> {
         let parsed = url.parse().map_err(|error| Error::Conflict(format!("{url} is no URL: {error}")))?;
-        Ok(http::fetch(&self.http, &parsed, checksum, &self.scratch).await?)
+        Ok(http::fetch(self.http()?, &parsed, checksum, &self.scratch).await?)
+    }
+
+    /// The client of downloads, made when first needed: it reads the machine's certificate authorities.
+    fn http(&self) -> Result<&reqwest::Client, Error> {
+        if self.http.get().is_none() {
+            let client = reqwest::Client::builder().build();
+            let _ = self.http.set(client.map_err(|error| Error::Internal(format!("no http client: {error}")))?);
+        }
+        self.http.get().ok_or_else(|| Error::Internal("no http client".into()))
     }
 
     async fn fetch_git(&self, source: &GitSource) -> Result<Shared, Error> {

@@ -210,7 +210,7 @@ pub enum TimestampPolicy {
     Default,
     /// `--timestamp=now`, with the clock's reading in seconds.
     Now(i64),
-    /// `--timestamp=source`: the files' own times; configs get the newest of them.
+    /// `--timestamp=source`: the files' own times; everything else is as with [`TimestampPolicy::Default`].
     Source,
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn copy(
     for (source, input) in op.sources.iter().zip(inputs) {
         copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| error.at(source.span))?;
     }
-    Ok(overlay.into_items()?)
+    items(overlay, setting)
 }
 
 fn copy_source(
@@ -101,7 +101,17 @@ pub(crate) fn make_dir(op: &graph::MakeDir, lower: Option<Tree>, setting: &Setti
     let mut overlay = overlay(lower);
     let path = layer::resolve_existing(&overlay, &op.path, true)?.path()?;
     overlay.make_dirs(&path, |path, above| attributes.directory(path, above))?;
-    Ok(overlay.into_items()?)
+    items(overlay, setting)
+}
+
+/// The layer that the changes make; under SOURCE_DATE_EPOCH nothing in it is newer.
+fn items(overlay: Overlay, setting: &Setting) -> Result<Vec<Item>, Error> {
+    let mut items = overlay.into_items()?;
+    if let TimestampPolicy::Epoch(seconds) = setting.timestamp {
+        let latest = Timestamp::from_seconds(seconds);
+        items.iter_mut().for_each(|(entry, _)| entry.mtime = entry.mtime.min(latest));
+    }
+    Ok(items)
 }
 
 fn owner(owner: Option<&OwnerSpec>, lower: Option<&Tree>) -> Result<Option<(u32, u32)>, Error> {
