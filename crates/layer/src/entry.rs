@@ -107,4 +107,15 @@ impl Entry {
             _ => 0,
         }
     }
+
+    /// About how many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        let link = match &self.kind {
+            EntryKind::Symlink { target } => target.len(),
+            EntryKind::Hardlink { target } => target.as_bytes().len(),
+            _ => 0,
+        };
+        let xattrs: usize = self.xattrs.iter().map(|(key, value)| key.len() + value.len() + 64).sum();
+        size_of::<Entry>() + self.path.as_bytes().len() + 64 + link + xattrs
+    }
 }

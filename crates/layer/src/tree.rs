@@ -21,6 +21,8 @@ pub use source::TarSource;
 pub struct Tree {
     root: Arc<Node>,
     layers: u32,
+    /// What the directories take that no layer describes, in bytes of memory.
+    implied: usize,
 }
 
 impl Default for Tree {
@@ -32,7 +34,7 @@ impl Default for Tree {
 impl Tree {
     /// No layers: only the root directory.
     pub fn new() -> Tree {
-        Tree { root: Arc::new(Node::implied(TreePath::root(), 0)), layers: 0 }
+        Tree { root: Arc::new(Node::implied(TreePath::root(), 0)), layers: 0, implied: 0 }
     }
 
     /// This tree with one more layer over it. `tar` is where the layer's uncompressed tar can be read; without it the tree can be

@@ -127,6 +127,10 @@ fn ambiguous_headers_are_refused() {
     refused([x(), gnu(), file("f")], "a PAX and a GNU header");
     refused([pax(b'g', &[("path", "p")]), file("f")], "global PAX header");
     refused([pax(b'g', &[("size", "1")]), file("f")], "global PAX header");
+    let globals = (0..65).map(|number| pax(b'g', &[(&format!("key{number}"), "x")]));
+    refused(globals.chain([file("f")]), "more than 64 records");
+    let offsets = || pax(b'x', &[("GNU.sparse.offset", "1")]);
+    refused([offsets(), offsets(), file("f")], "two PAX headers");
     refused([x()], "describes another member");
     refused([Raw::new(b'x', "h", b"9 path=x\n12"), file("f")], "PAX record is malformed");
     refused([Raw::new(b'x', "h", b"99999999999999999999 a=b\n"), file("f")], "PAX record is malformed");

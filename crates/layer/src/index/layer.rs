@@ -9,6 +9,8 @@ use crate::{Entry, EntryKind, Error, Format, LayerIndex, decompress};
 
 /// The memory that the index of a foreign layer may take: headers compress a thousandfold, so a small blob can hold any number.
 const MAX_MEMORY: usize = 512 << 20;
+/// No layer's tar is longer, 256 GiB: whatever decompresses to more is a bomb.
+const MAX_TAR: u64 = 256 << 30;
 
 /// What one reading of a layer tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +26,8 @@ pub struct IndexedLayer {
 /// Reads a layer's blob once, compressed or not, and makes its index; the uncompressed tar goes to `copy` as it passes.
 ///
 /// # Errors
-/// When the stream fails, is no tar, holds something refused (see [`Reader`]), sparse files, whose bytes have no one place, or more entries
-/// than fit into 512 MiB.
+/// When the stream fails, is no tar, holds something refused (see [`Reader`]), sparse files, whose bytes have no one place, more entries than
+/// fit into 512 MiB, or decompresses to more than 256 GiB.
 pub fn index_layer(blob: impl Read + Send, copy: Option<&mut dyn Write>) -> Result<IndexedLayer, Error> {
     let (format, plain) = decompress(blob)?;
     let mut tee = Tee { plain, hasher: Hasher::new(), size: 0, copy, failed: None };
@@ -87,6 +89,9 @@ impl<R: Read> Read for Tee<'_, R> {
         let bytes = buffer.get(..got).unwrap_or_default();
         self.hasher.update(bytes);
         self.size += got as u64;
+        if self.size > MAX_TAR {
+            return Err(io::Error::other("a layer may be at most 256 GiB long when it is decompressed"));
+        }
         if let Some(Err(error)) = self.copy.as_mut().map(|copy| copy.write_all(bytes)) {
             self.failed = Some(error);
             return Err(io::Error::other("the copy failed"));

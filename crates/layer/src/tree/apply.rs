@@ -8,6 +8,9 @@ use super::node::{Node, Place};
 use super::{TarSource, Tree};
 use crate::{Entry, EntryKind, Error, IndexEntry, LayerIndex, resolve_existing};
 
+/// The memory that directories may take which no layer describes: the path of one file can imply two thousand of them.
+const MAX_IMPLIED: usize = 512 << 20;
+
 pub(super) fn apply(tree: &mut Tree, index: &LayerIndex, tar: Option<&Arc<dyn TarSource>>) -> Result<(), Error> {
     for IndexEntry { entry, offset } in index.entries() {
         let captured = match entry.kind {
@@ -79,15 +82,25 @@ impl Tree {
 
     /// A directory to change, made with all above it where they are missing. Its path has no links.
     fn dir_mut(&mut self, dir: &TreePath) -> Result<&mut Node, Error> {
-        let layer = self.layers;
+        let (layer, implied) = (self.layers, &mut self.implied);
         let mut node = Arc::make_mut(&mut self.root);
         for name in dir.components() {
-            let path = node.entry().path.join(name)?;
-            node = node.child_dir_mut(name, &path, layer);
+            node = node.child_mut(name, |above| imply(above.join(name)?, layer, implied))?;
             if !node.entry().is_dir() {
                 return Err(Error::Apply { path: dir.clone(), problem: "it is to be a directory, and is none" });
             }
         }
         Ok(node)
     }
+}
+
+/// A directory that no layer describes; `implied` counts what all of them take.
+fn imply(path: TreePath, layer: u32, implied: &mut usize) -> Result<Node, Error> {
+    let node = Node::implied(path, layer);
+    *implied += node.entry().footprint();
+    if *implied > MAX_IMPLIED {
+        let problem = "the directories that no layer describes take more than 512 MiB";
+        return Err(Error::Apply { path: node.entry().path.clone(), problem });
+    }
+    Ok(node)
 }

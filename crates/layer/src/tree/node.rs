@@ -1,13 +1,13 @@
 //! One file of a merged tree.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry as Slot};
 use std::sync::Arc;
 
 use rootfs::TreePath;
 
 use super::TarSource;
 use super::source::TarSlice;
-use crate::{Content, Entry, EntryKind, TreeError};
+use crate::{Content, Entry, EntryKind, Error, TreeError};
 
 /// Shared between the trees that contain it; changed only by the tree that alone holds it.
 #[derive(Clone, Debug)]
@@ -61,10 +61,17 @@ impl Node {
         self.children.values().map(|child| &**child)
     }
 
-    /// A child to change; made, as an implied directory, when it is missing.
-    pub(super) fn child_dir_mut(&mut self, name: &[u8], path: &TreePath, layer: u32) -> &mut Node {
-        let child = self.children.entry(name.to_vec()).or_insert_with(|| Arc::new(Node::implied(path.clone(), layer)));
-        Arc::make_mut(child)
+    /// A child to change; what `make` gives for its parent's path when it is missing.
+    pub(super) fn child_mut(
+        &mut self,
+        name: &[u8],
+        make: impl FnOnce(&TreePath) -> Result<Node, Error>,
+    ) -> Result<&mut Node, Error> {
+        let child = match self.children.entry(name.to_vec()) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert(Arc::new(make(&self.entry.path)?)),
+        };
+        Ok(Arc::make_mut(child))
     }
 
     /// Puts a node in. A directory over a directory keeps what is inside.
