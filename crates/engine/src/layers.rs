@@ -115,7 +115,9 @@ impl Layers {
         let store = Arc::clone(&self.0.store);
         blocking(move || {
             let mut writer = store.writer(Some(blob.size))?;
-            io::copy(&mut reader, &mut writer).map_err(|source| Error::LayerRead(blob.digest.clone(), source))?;
+            io::copy(&mut reader, &mut writer).map_err(|cause| {
+                Error::beneath(cause, |source| Error::LayerRead(blob.digest.clone(), source))
+            })?;
             Ok(writer.verified(&blob)?)
         })
         .await
@@ -132,11 +134,24 @@ impl Layers {
             return Ok(Box::new(self.0.store.open_sized(blob)?));
         }
         match &layer.origin {
-            Origin::Store => Err(Error::LayerLost(blob.digest.clone())),
             Origin::Layout(dir) => open_in_layout(dir, blob),
-            Origin::Registry(_) if self.0.offline => Err(Error::LayerOffline(blob.digest.clone())),
-            Origin::Registry(repositories) => self.download(repositories, blob).await,
+            _ if self.0.offline => Err(Error::LayerOffline(blob.digest.clone())),
+            _ => self.download(&self.places(layer, blob)?, blob).await,
         }
+    }
+
+    /// The repositories that are known to have a blob: a base that was built here may have layers of other ones.
+    pub(crate) fn places(&self, layer: &LayerRef, blob: &Descriptor) -> Result<Vec<Repository>, Error> {
+        let mut known = match &layer.origin {
+            Origin::Registry(repositories) => repositories.clone(),
+            _ => Vec::new(),
+        };
+        for repository in self.0.store.origin(&blob.digest)? {
+            if !known.contains(&repository) {
+                known.push(repository);
+            }
+        }
+        Ok(known)
     }
 
     async fn download(&self, repositories: &[Repository], blob: &Descriptor) -> Result<Box<dyn Read + Send>, Error> {

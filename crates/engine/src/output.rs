@@ -16,7 +16,7 @@ use crate::build::{BuildReport, fetch_blobs};
 use crate::encode::in_one_encoding;
 use crate::event::{Events, Transfers};
 use crate::execute::Work;
-use crate::layers::blocking;
+use crate::layers::{Origin, blocking};
 use crate::sink::push::Pusher;
 use crate::sink::{archive, files, load, local};
 use crate::snapshot::Snapshot;
@@ -69,13 +69,15 @@ impl Writer<'_> {
 
     async fn image(&self, options: &ImageOptions, outcome: &Outcome) -> Result<BuildReport, Error> {
         let names = self.names(&options.names);
-        let artifact = self.assemble(&options.form, true, self.built(&options.form, outcome).await?)?;
+        let built = self.built(&options.form, outcome).await?;
+        let artifact = self.assemble(&options.form, true, built)?;
         if options.push && names.is_empty() {
             return Err(Error::Conflict("pushing needs a name: give --tag, or name= in the output".into()));
         }
         if options.store {
             let vertex = self.events.start("exporting to the local store");
-            vertex.finish(false, local::keep(self.store, &artifact, Some(&names)))?;
+            let kept = self.keep_layouts(built).await.and_then(|()| local::keep(self.store, &artifact, Some(&names)));
+            vertex.finish(false, kept)?;
         }
         if options.push {
             let pusher = Pusher {
@@ -88,6 +90,13 @@ impl Writer<'_> {
             pusher.push(&artifact, &names, options.push_by_digest).await?;
         }
         Ok(report(&artifact, names))
+    }
+
+    /// Layers of a layout on disk: where they are tomorrow nobody knows, so the store keeps their blobs.
+    async fn keep_layouts(&self, built: &[Built]) -> Result<(), Error> {
+        let layers = built.iter().flat_map(|built| &built.layers);
+        let wanted = layers.filter(|layer| matches!(layer.origin, Origin::Layout(_)));
+        try_join_all(wanted.map(|layer| self.work.layers.ensure_blob(layer))).await.map(drop)
     }
 
     async fn archive(

@@ -68,7 +68,7 @@ impl Pusher<'_> {
         self.transfers.expect(vertex, blob);
         let pushed = if self.store.contains(&blob.digest) {
             let source: Arc<dyn BlobSource> = Arc::new(FileSource::from(self.store.open_sized(blob)?));
-            self.client.push_blob(repository, blob, source, &self.elsewhere(layer, blob)?).await?
+            self.client.push_blob(repository, blob, source, &self.layers.places(layer, blob)?).await?
         } else {
             self.push_absent(repository, layer, blob).await?
         };
@@ -83,7 +83,7 @@ impl Pusher<'_> {
 
     /// A layer that is not here goes from registry to registry, or from the layout it is in.
     async fn push_absent(&self, repository: &Repository, layer: &LayerRef, blob: &Descriptor) -> Result<Pushed, Error> {
-        let sources = self.elsewhere(layer, blob)?;
+        let sources = self.layers.places(layer, blob)?;
         let mut last = Error::LayerLost(blob.digest.clone());
         for from in &sources {
             match self.client.copy_blob(from, repository, blob).await {
@@ -97,17 +97,6 @@ impl Pusher<'_> {
             return Ok(self.client.push_blob(repository, blob, source, &[]).await?);
         }
         Err(last)
-    }
-
-    /// The repositories that are known to have a blob.
-    fn elsewhere(&self, layer: &LayerRef, blob: &Descriptor) -> Result<Vec<Repository>, Error> {
-        let mut known = match &layer.origin {
-            Origin::Registry(repositories) => repositories.clone(),
-            _ => Vec::new(),
-        };
-        known.extend(self.store.origin(&blob.digest)?);
-        known.dedup();
-        Ok(known)
     }
 
     async fn push_config(&self, repository: &Repository, image: &Image) -> Result<(), Error> {
