@@ -143,7 +143,7 @@ impl From<engine::Error> for Failure {
         let exit = match error.kind() {
             ErrorKind::Build => Exit::Build,
             ErrorKind::Registry => Exit::Registry,
-            ErrorKind::Store | ErrorKind::Internal => Exit::Internal,
+            ErrorKind::Store | ErrorKind::Output | ErrorKind::Internal => Exit::Internal,
             ErrorKind::Cancelled => Exit::Interrupted,
         };
         let place = error.location().map(|(source, span)| {

@@ -26,7 +26,7 @@ pub enum Error {
     #[error(transparent)]
     Registry(#[from] registry::Error),
     #[error(transparent)]
-    Layer(#[from] layer::Error),
+    Layer(layer::Error),
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// A failure at a place of the Dockerfile.
@@ -100,13 +100,35 @@ pub enum ErrorKind {
     Registry,
     /// The local store failed.
     Store,
+    /// A file or a stream that the result is written to failed.
+    Output,
     /// The user asked to stop.
     Cancelled,
     /// This program is at fault.
     Internal,
 }
 
+/// Below a layer there may be a registry or the store: when they failed, it is told without the layer around it.
+impl From<layer::Error> for Error {
+    fn from(error: layer::Error) -> Self {
+        match error {
+            layer::Error::Archive(cause) => Self::beneath(cause, |cause| Self::Layer(layer::Error::Archive(cause))),
+            layer::Error::Write(cause) => Self::beneath(cause, |cause| Self::Layer(layer::Error::Write(cause))),
+            other => Self::Layer(other),
+        }
+    }
+}
+
 impl Error {
+    /// What failed below a reader or a writer, when that was one of our own rooms.
+    pub(crate) fn beneath(cause: io::Error, otherwise: impl FnOnce(io::Error) -> Self) -> Self {
+        match cause.downcast::<store::Error>().map_err(io::Error::downcast::<registry::Error>) {
+            Ok(store) => store.into(),
+            Err(Ok(registry)) => registry.into(),
+            Err(Err(cause)) => otherwise(cause),
+        }
+    }
+
     /// The same, at a place of the Dockerfile that is being built.
     pub(crate) fn at(self, span: Option<Span>) -> Self {
         match (span, &self) {
@@ -141,6 +163,9 @@ impl Error {
             Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.kind(),
             Self::Registry(_) | Self::BaseNotFound(_) => ErrorKind::Registry,
             Self::Store(_) | Self::LayerLost(_) => ErrorKind::Store,
+            Self::File { .. } | Self::Stdout(_) | Self::Layer(layer::Error::Write(_) | layer::Error::RootFs(_)) => {
+                ErrorKind::Output
+            }
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal(_) => ErrorKind::Internal,
             _ => ErrorKind::Build,

@@ -84,10 +84,12 @@ impl Engine {
     }
 }
 
-/// What planning is asked where nothing will be run.
+/// What planning is asked where nothing will be run. As BuildKit has it, the platform asked for is no promise here that a
+/// base of another one could break; that is for the build to warn of.
 fn planned(request: &BuildRequest, contexts: &Contexts) -> Result<Request, Error> {
     let platform = platforms(request).swap_remove(0);
-    Ok(Request { run: graph::RunPolicy::Execute, ..graph_request(request, &platform, contexts)? })
+    let (run, platform_is_explicit) = (graph::RunPolicy::Execute, false);
+    Ok(Request { run, platform_is_explicit, ..graph_request(request, &platform, contexts)? })
 }
 
 /// Planning for the sake of what is found on the way.

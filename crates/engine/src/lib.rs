@@ -32,6 +32,7 @@ pub use build::{BuildReport, Engine};
 pub use copy::CopyError;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventSink, Silent, VertexId};
+pub use graph::{Outline, OutlineArg, OutlineSecret, Target};
 pub use inspect::{Checked, Outlined, Targets};
 pub use owner::OwnerError;
 pub use request::{

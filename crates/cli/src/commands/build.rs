@@ -9,7 +9,7 @@ use engine::{BuildReport, Engine, EventSink};
 
 use super::output::print_line;
 use super::runtime::block_on;
-use super::{client, dockerfile, metadata, open_store};
+use super::{call, client, metadata, open_store};
 use crate::args::{BuildArgs, GlobalArgs};
 use crate::failure::{Exit, Failure};
 use crate::render::{Timed, progress};
@@ -19,7 +19,7 @@ use crate::request::{self, Build, Display, Method, Process, Timings};
 pub(super) fn run(args: &BuildArgs, global: &GlobalArgs) -> Result<Exit, Failure> {
     let build = request::build(args, &Process)?;
     if build.call.method != Method::Build {
-        return dockerfile::call(&build.call, &build.request);
+        return call::run(&build, global);
     }
     remove_stale(build.iidfile.as_deref())?;
     let store = open_store(global)?;

@@ -1,9 +1,10 @@
 //! `shipsmith login` and `shipsmith logout`.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, Read};
 
 use registry::{Secret, Stored};
 
+use super::prompt::{ask, ask_hidden};
 use super::runtime::block_on;
 use super::{client, output::print_line};
 use crate::args::{LoginArgs, LogoutArgs};
@@ -18,7 +19,9 @@ pub(super) fn login(args: &LoginArgs) -> Result<(), Failure> {
     let host = args.registry.as_deref().unwrap_or(DOCKER_HUB);
     let username = match &args.username {
         Some(name) => name.clone(),
-        None => ask("username")?,
+        None => ask("username").ok_or_else(|| {
+            Failure::new(Exit::Usage, "there is no username").with_hint(Some("give --username".into()))
+        })?,
     };
     let password = password(args)?;
     let stored = block_on(async { Ok(client()?.login(host, &username, Secret::new(password)).await?) })?;
@@ -28,32 +31,25 @@ pub(super) fn login(args: &LoginArgs) -> Result<(), Failure> {
     })
 }
 
+/// The flag's, standard input's, or what a person types.
 fn password(args: &LoginArgs) -> Result<String, Failure> {
     if let Some(password) = &args.password {
         return Ok(password.clone());
     }
-    if !args.password_stdin {
-        let hint = "printf %s \"$PASSWORD\" | shipsmith login --username NAME --password-stdin REGISTRY";
-        return Err(Failure::new(Exit::Usage, "there is no password").with_hint(Some(hint.into())));
+    if args.password_stdin {
+        return from_stdin();
     }
+    ask_hidden("password").ok_or_else(|| {
+        let hint = "printf %s \"$PASSWORD\" | shipsmith login --username NAME --password-stdin REGISTRY";
+        Failure::new(Exit::Usage, "there is no password").with_hint(Some(hint.into()))
+    })
+}
+
+fn from_stdin() -> Result<String, Failure> {
     let mut text = String::new();
     let read = io::stdin().lock().take(MAX_PASSWORD).read_to_string(&mut text);
     read.map_err(|error| Failure::new(Exit::Usage, format!("cannot read the password from standard input: {error}")))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn ask(what: &str) -> Result<String, Failure> {
-    let missing = || Failure::new(Exit::Usage, format!("there is no {what}")).with_hint(Some(format!("give --{what}")));
-    if !io::stdin().is_terminal() {
-        return Err(missing());
-    }
-    let mut answer = String::new();
-    let _gone = write!(io::stderr(), "{what}: ");
-    io::stdin().lock().read_line(&mut answer).map_err(|_| missing())?;
-    match answer.trim() {
-        "" => Err(missing()),
-        answer => Ok(answer.to_owned()),
-    }
 }
 
 /// Forgets what login kept.

@@ -1,12 +1,14 @@
 //! What each command does: what was typed is understood, a library is called, the result printed.
 
 mod build;
+mod call;
 mod dockerfile;
 mod generate;
 mod inspect;
 mod login;
 mod metadata;
 mod output;
+mod prompt;
 mod runtime;
 mod store;
 mod transfer;

@@ -20,12 +20,18 @@ pub(super) fn print_line(line: &str) -> Result<(), Failure> {
     print(format!("{line}\n"))
 }
 
+/// Prints a document.
+pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print_line(&format!("{value:#}"))
+}
+
 /// Prints rows below their headings, each column as wide as its widest cell.
 pub(super) fn print_table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     print(table(headings, rows))
 }
 
-fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+/// Rows below their headings.
+pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let heading: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
     let all: Vec<&Vec<String>> = std::iter::once(&heading).chain(rows).collect();
     let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();

@@ -21,6 +21,8 @@ pub(crate) enum Method {
     Build,
     /// Check it against the rules.
     Check,
+    /// Say what the target takes.
+    Outline,
     /// List the stages that can be built.
     Targets,
 }
@@ -61,10 +63,7 @@ fn method(text: &str, name: &str) -> Result<Method, RequestError> {
     match name {
         "build" => Ok(Method::Build),
         "check" | "lint" => Ok(Method::Check),
-        "outline" => {
-            let reason = "what a stage uses is not worked out yet";
-            Err(RequestError::unsupported("--call=outline", reason, "--call=targets lists the stages"))
-        }
+        "outline" => Ok(Method::Outline),
         "targets" => Ok(Method::Targets),
         _ => {
             Err(RequestError::invalid(FLAG, text, format!("unknown method {name:?}"))
@@ -83,7 +82,7 @@ mod tests {
         assert_eq!(call, Call { method: Method::Check, json: true, ignore_status: true });
         assert_eq!(parse("lint").unwrap().method, Method::Check);
         assert_eq!(parse("targets").unwrap().method, Method::Targets);
-        assert!(parse("outline").unwrap_err().to_string().contains("not supported"));
+        assert_eq!(parse("outline").unwrap().method, Method::Outline);
         assert_eq!(parse("outlin").unwrap_err().hint().as_deref(), Some("did you mean \"outline\"?"));
         for wrong in ["check,build", "check,format=yaml", "check,ignorestatus=maybe", "check,x=y"] {
             assert!(parse(wrong).is_err(), "{wrong}");
