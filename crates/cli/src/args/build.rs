@@ -89,7 +89,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',', help_heading = BUILD)]
     pub(crate) allow: Vec<String>,
 
-    /// What to do: build, check, outline or targets; ,format=json prints JSON
+    /// Method: build, check, outline or targets; ,format=json as JSON
     #[arg(long, value_name = "METHOD", help_heading = BUILD)]
     pub(crate) call: Option<String>,
 

@@ -160,7 +160,7 @@ pub(crate) struct LoginArgs {
     #[arg(short, long, value_name = "NAME")]
     pub(crate) username: Option<String>,
 
-    /// Password; asked for on a terminal, and --password-stdin keeps it out of the process list
+    /// Password; a terminal asks for it, and --password-stdin is safer in scripts
     #[arg(short, long, value_name = "TEXT", conflicts_with = "password_stdin")]
     pub(crate) password: Option<String>,
 
