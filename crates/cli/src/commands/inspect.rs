@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::output::{print, print_line};
 use super::runtime::block_on;
+use super::store::find;
 use super::{client, open_store};
 use crate::args::{GlobalArgs, InspectArgs};
 use crate::failure::{Exit, Failure};
@@ -103,19 +104,17 @@ pub(super) fn platform_of(config: &ImageConfig) -> Platform {
 
 /// `shipsmith inspect REF`: of the store, or with `--raw` of the registry where the store has none.
 pub(super) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let reference = request::reference(&args.reference)?;
+    let text = &args.reference;
     let store = open_store(global)?;
-    match store.resolve(&reference)? {
-        Some(image) if args.raw => print(store.read(&image.digest)?),
-        Some(image) => describe(&store, &reference, &image),
-        None if args.raw => raw_remote(&reference),
-        None => {
-            let hint = format!(
-                "`shipsmith pull {0}` fetches it, `shipsmith inspect --raw {0}` asks its registry",
-                args.reference
-            );
-            let message = format!("there is no image {} in the local store", reference.familiar());
-            Err(Failure::new(Exit::Build, message).with_hint(Some(hint)))
+    match find(&store, text) {
+        Ok((_, image)) if args.raw => print(store.read(&image.digest)?),
+        Ok((name, image)) => describe(&store, name.as_ref(), &image),
+        Err(failure) if Digest::parse(text).is_ok() || failure.exit() != Exit::Build => Err(failure),
+        Err(_) if args.raw => raw_remote(&request::reference(text)?),
+        Err(failure) => {
+            let hint =
+                format!("`shipsmith pull {text}` fetches it, `shipsmith inspect --raw {text}` asks its registry");
+            Err(failure.with_hint(Some(hint)))
         }
     }
 }
@@ -125,11 +124,11 @@ fn raw_remote(reference: &Reference) -> Result<(), Failure> {
     print(bytes)
 }
 
-fn describe(store: &Store, reference: &Reference, descriptor: &Descriptor) -> Result<(), Failure> {
+fn describe(store: &Store, name: Option<&Reference>, descriptor: &Descriptor) -> Result<(), Failure> {
     let image = Image::read(store, descriptor)?;
     let parts = image.parts.iter().map(|part| part.describe(store)).collect::<Result<Vec<_>, _>>()?;
     let value = json!({
-        "reference": reference.to_string(),
+        "reference": name.map(ToString::to_string),
         "digest": descriptor.digest,
         "mediaType": descriptor.media_type,
         "size": image.size(),

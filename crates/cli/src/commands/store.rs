@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use ::store::{ArchiveFormat, NamedImage, Prune, Report, Store};
 use engine::{Destination, Output};
@@ -10,8 +11,8 @@ use oci::{Descriptor, Digest, Reference};
 use serde_json::json;
 
 use super::inspect::Image;
-use super::open_store;
 use super::output::{print_line, print_table};
+use super::{open_store, transfer};
 use crate::args::{ExportArgs, GlobalArgs, ImagesArgs, ImportArgs, PruneArgs, RmArgs};
 use crate::failure::{Exit, Failure};
 use crate::render::size;
@@ -54,7 +55,11 @@ pub(super) fn rm(args: &RmArgs, global: &GlobalArgs) -> Result<(), Failure> {
     for text in &args.references {
         let report = match Digest::parse(text) {
             Ok(digest) => remove_digest(&store, &digest)?,
-            Err(_) => store.remove(&request::reference(text)?.or_latest())?,
+            Err(_) => {
+                let name = request::reference(text)?.or_latest();
+                resolve(&store, &name)?;
+                store.remove(&name)?
+            }
         };
         print_line(&format!("removed {text}, {} freed", size(report.bytes)))?;
     }
@@ -101,10 +106,10 @@ pub(super) fn import(args: &ImportArgs, global: &GlobalArgs) -> Result<(), Failu
 /// Writes an image as an archive or a layout.
 pub(super) fn export(args: &ExportArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let output = request::output(&args.output, false)?;
-    let reference = request::reference(&args.reference)?;
-    let store = open_store(global)?;
-    let image = resolve(&store, &reference)?;
-    let names = if reference.digest().is_some() { Vec::new() } else { vec![reference.or_latest()] };
+    let store = Arc::new(open_store(global)?);
+    let (name, image) = find(&store, &args.reference)?;
+    transfer::complete(&store, &image, args.progress)?;
+    let names = name.into_iter().filter(|name| name.digest().is_none()).map(Reference::or_latest).collect();
     let images = [NamedImage { image, names }];
     let (options, format) = match output {
         Output::Oci(options) => (options, ArchiveFormat::Oci),
@@ -112,9 +117,9 @@ pub(super) fn export(args: &ExportArgs, global: &GlobalArgs) -> Result<(), Failu
         _ => return Err(only_archives()),
     };
     match &options.destination {
-        Destination::File(directory) if !options.tar => Ok(::store::export_layout(&images, &store, directory)?),
+        Destination::File(directory) if !options.tar => Ok(::store::export_layout(&images, &*store, directory)?),
         Destination::File(path) => write_archive(&store, &images, format, path),
-        Destination::Stdout => Ok(::store::export(&images, format, &store, io::stdout().lock()).map(drop)?),
+        Destination::Stdout => Ok(::store::export(&images, format, &*store, io::stdout().lock()).map(drop)?),
     }
 }
 
@@ -144,6 +149,16 @@ fn only_archives() -> Failure {
 /// The image of a name, which the store must have.
 pub(super) fn resolve(store: &Store, reference: &Reference) -> Result<Descriptor, Failure> {
     store.resolve(reference)?.ok_or_else(|| no_image(&reference.familiar()))
+}
+
+/// An image of the store, by its name or by its digest.
+pub(super) fn find(store: &Store, text: &str) -> Result<(Option<Reference>, Descriptor), Failure> {
+    if let Ok(digest) = Digest::parse(text) {
+        return if store.contains(&digest) { Ok((None, store.describe(&digest)?)) } else { Err(no_image(text)) };
+    }
+    let reference = request::reference(text)?;
+    let image = resolve(store, &reference)?;
+    Ok((Some(reference), image))
 }
 
 fn no_image(name: &str) -> Failure {

@@ -1,5 +1,6 @@
 //! Images on their way: push, pull, copy, and indexes made of what is in a registry.
 
+mod complete;
 mod copy;
 mod index;
 mod pull;
@@ -8,7 +9,8 @@ mod shown;
 
 use std::sync::Arc;
 
-use oci::Reference;
+use ::store::Store;
+use oci::{Descriptor, Reference};
 use registry::Client;
 
 use super::output::print_line;
@@ -79,6 +81,16 @@ pub(super) fn create_index(args: &IndexCreateArgs, _global: &GlobalArgs) -> Resu
     let transfer = Transfer::new(ProgressArgs { progress: None })?;
     let made = block_on(index::create(&transfer, args, &tags))?;
     print_line(&made)
+}
+
+/// Fetches what the store has of an image by name only, if anything.
+pub(super) fn complete(store: &Store, image: &Descriptor, progress: ProgressArgs) -> Result<(), Failure> {
+    let absent = complete::absent(store, image)?;
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let transfer = Transfer::new(progress)?;
+    block_on(complete::fetch(&transfer, store, &absent))
 }
 
 fn names(flag: &'static str, texts: &[String]) -> Result<Vec<Reference>, Failure> {

@@ -87,7 +87,13 @@ fn keep(store: &Store, from: &Repository, document: &Descriptor, bytes: &[u8]) -
     Ok(kept)
 }
 
-async fn one(transfer: &Transfer, store: &Store, from: &Repository, blob: &Descriptor) -> Result<bool, Failure> {
+/// Fetches a blob; says whether it was here already.
+pub(super) async fn one(
+    transfer: &Transfer,
+    store: &Store,
+    from: &Repository,
+    blob: &Descriptor,
+) -> Result<bool, Failure> {
     let present = store.contains(&blob.digest);
     if !present {
         let mut stream = transfer.client.get_blob(from, blob).await?;

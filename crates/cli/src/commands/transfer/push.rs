@@ -8,8 +8,8 @@ use oci::{Descriptor, Digest, Reference, Repository};
 use registry::{FileSource, Pushed};
 
 use super::super::store::resolve;
-use super::{Transfer, blobs};
-use crate::failure::{Exit, Failure};
+use super::{Transfer, blobs, complete};
+use crate::failure::Failure;
 
 /// Sends an image under its name: blobs, then manifests, then the tag.
 pub(super) async fn push(transfer: &Transfer, store: &Arc<Store>, reference: &Reference) -> Result<Digest, Failure> {
@@ -47,11 +47,7 @@ async fn one(transfer: &Transfer, store: &Store, to: &Repository, blob: &Descrip
             transfer.client.push_blob(to, blob, Arc::new(source), &origins).await?
         }
         Some(from) => transfer.client.copy_blob(from, to, blob).await?,
-        None => {
-            let message = format!("{} is neither in the local store nor known to be in a registry", blob.digest);
-            let hint = "pull or import the image again";
-            return Err(Failure::new(Exit::Internal, message).with_hint(Some(hint.into())));
-        }
+        None => return Err(complete::lost(blob)),
     };
     store.add_origin(&blob.digest, to)?;
     Ok(pushed != Pushed::Uploaded)
