@@ -106,7 +106,7 @@ fn commit_more(environment: &Environment) {
 fn more_contexts_have_names() {
     let Some(remote) = Remote::start() else { return };
     tiny_base().push(remote.address(), "library/tiny:1");
-    let text = "FROM layout AS l\nFROM image AS i\nFROM scratch\nCOPY --from=dir d /\nCOPY --from=web download.tar.gz /web\n\
+    let text = "FROM layout AS l\nFROM image AS i\nFROM scratch\nCOPY --from=dir d /\nCOPY --from=web context /web\n\
                 COPY --from=l /usr/bin/hello /l\nCOPY --from=i /usr/bin/hello /i\nCOPY --from=stage a /stage\n";
     let environment = context(text);
     environment.write("other/d", "d\n");
@@ -123,7 +123,7 @@ fn more_contexts_have_names() {
     environment.ok(["build", "-o", "out"].into_iter().chain(flags).chain(["app"]));
     assert_eq!(environment.read("out/d"), "d\n");
     let web = std::fs::read(environment.path("out/web")).expect("the download");
-    assert!(web == tar(&environment, "-z"), "as with BuildKit, a download is one file");
+    assert!(web == tar(&environment, "-z"), "as with BuildKit, a download is one file named context");
     assert_eq!(environment.read("out/stage"), "content of a\n");
     assert_eq!(environment.read("out/l"), environment.read("out/i"));
 }

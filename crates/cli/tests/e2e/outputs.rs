@@ -174,7 +174,7 @@ fn what_an_output_cannot_do_is_said() {
         ("type=local", 2, "dest=DIR"),
         ("type=oci,tar=false", 2, "dest=DIR"),
         ("type=registry", 2, "--tag"),
-        ("type=oci,dest=missing/a.tar", 1, "missing/a.tar"),
+        ("type=oci,dest=missing/a.tar", 4, "missing/a.tar"),
     ] {
         let arguments = ["build", "-f", "-", "-o", output, "app"];
         let ended = environment.feed(b"FROM scratch\nCOPY a /\n", arguments);
