@@ -111,7 +111,12 @@ impl Error {
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        self.0.cause.hint()
+        match (self.operation(), self.cause()) {
+            (Operation::LogIn, Cause::Unauthorized { .. }) => {
+                Some("check the name and the password; many registries want an access token in its place".into())
+            }
+            (_, cause) => cause.hint(),
+        }
     }
 }
 
@@ -130,7 +135,7 @@ pub enum Cause {
         had_credentials: bool,
     },
     /// No connection came about.
-    #[error("cannot connect to {host}: {problem}{}", detail(message))]
+    #[error("cannot connect to {host}: {problem}{}", detail(*problem, message))]
     Connect {
         /// The registry.
         host: String,
@@ -395,8 +400,13 @@ impl ConnectProblem {
     }
 }
 
-fn detail(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(" ({message})") }
+/// The lower layers' words, where they say more than the problem's name does.
+fn detail(problem: ConnectProblem, message: &str) -> String {
+    match problem {
+        ConnectProblem::Refused | ConnectProblem::UnknownHost => String::new(),
+        _ if message.is_empty() => String::new(),
+        _ => format!(" ({message})"),
+    }
 }
 
 /// Makes a stranger's text fit to print: no control characters, one line, bounded.

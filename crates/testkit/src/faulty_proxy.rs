@@ -1,14 +1,14 @@
 //! A bad network: an HTTP proxy that stands between a client and a real registry and does to chosen requests what networks
 //! and broken servers do. It also writes down every request, so it is a canary for credentials as well.
 //!
-//! Each connection carries one request. Nothing is timed and nothing waits.
+//! Each connection carries one request. Nothing is timed; a request that is stalled waits for its client to give up.
 
 mod http;
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 pub(crate) use http::{Head, Server, read_body};
 
@@ -40,10 +40,14 @@ impl Seen {
 /// What happens to a request.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// The connection ends after so many bytes of the request's body were passed on.
+    /// The connection ends after so many bytes of the request's body were passed on, at the latest at its announced end.
     CutRequest(u64),
     /// The connection ends after so many bytes of the answer's body were passed on.
     CutResponse(u64),
+    /// So many bytes of the request's body are passed on, the rest is swallowed, and no answer comes.
+    StallRequest(u64),
+    /// After so many bytes of the answer's body nothing more comes, and the connection stays.
+    StallResponse(u64),
     /// The server does what it was asked, and nobody hears of it.
     LoseResponse,
     /// One bit of the answer's body, in the byte at this offset, is turned.
@@ -100,6 +104,8 @@ struct Rule {
 struct Script {
     rules: Mutex<VecDeque<Rule>>,
     seen: Mutex<Vec<Seen>>,
+    /// Told of every request.
+    arrival: Condvar,
 }
 
 impl FaultyProxy {
@@ -134,6 +140,14 @@ impl FaultyProxy {
         self.script.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns as soon as a request of this method whose target contains `part` has come.
+    pub fn wait_for(&self, method: &str, part: &str) {
+        let seen = self.script.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing =
+            |seen: &mut Vec<Seen>| !seen.iter().any(|seen| seen.method == method && seen.target.contains(part));
+        drop(self.script.arrival.wait_while(seen, missing));
+    }
+
     /// How many requests of this method had a target that contains `part`.
     #[must_use]
     pub fn count(&self, method: &str, part: &str) -> usize {
@@ -146,6 +160,7 @@ impl Script {
         let (method, target) = (head.method().to_owned(), head.target().to_owned());
         let seen = Seen { method, target, headers: head.headers.clone() };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        self.arrival.notify_all();
     }
 
     fn next(&self, head: &Head) -> Option<Fault> {
@@ -171,13 +186,22 @@ fn pass(client: &TcpStream, upstream: &str, script: &Script) -> io::Result<()> {
     let server = TcpStream::connect(upstream)?;
     (&server).write_all(&request.closing())?;
     if let Some(Fault::CutRequest(after)) = fault {
-        io::copy(&mut from_client.take(after), &mut &server)?;
+        let end = request.header("content-length").map_or(u64::MAX, |_| request.length());
+        io::copy(&mut from_client.take(after.min(end)), &mut &server)?;
         server.shutdown(Shutdown::Both)?;
         return client.shutdown(Shutdown::Both);
     }
+    if let Some(Fault::StallRequest(after)) = fault {
+        io::copy(&mut from_client.by_ref().take(after), &mut &server)?;
+        return io::copy(&mut from_client, &mut io::sink()).map(drop);
+    }
     // A server that has heard enough answers early and stops reading.
     let _ = read_body(&request, &mut from_client, &mut &server);
-    respond(client, &server, fault.as_ref())
+    respond(client, &server, fault.as_ref())?;
+    match fault {
+        Some(Fault::StallResponse(_)) => io::copy(&mut from_client, &mut io::sink()).map(drop),
+        _ => client.shutdown(Shutdown::Write),
+    }
 }
 
 fn respond(mut client: &TcpStream, server: &TcpStream, fault: Option<&Fault>) -> io::Result<()> {
@@ -190,7 +214,7 @@ fn respond(mut client: &TcpStream, server: &TcpStream, fault: Option<&Fault>) ->
     }
     client.write_all(&response.closing())?;
     match fault {
-        Some(Fault::CutResponse(after)) => {
+        Some(Fault::CutResponse(after) | Fault::StallResponse(after)) => {
             io::copy(&mut from_server.take(*after), &mut client)?;
         }
         Some(Fault::FlipBit(at)) => {
@@ -204,7 +228,7 @@ fn respond(mut client: &TcpStream, server: &TcpStream, fault: Option<&Fault>) ->
             io::copy(&mut from_server, &mut client)?;
         }
     }
-    client.shutdown(Shutdown::Write)
+    Ok(())
 }
 
 pub(crate) fn answer(

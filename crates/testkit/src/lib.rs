@@ -1,5 +1,6 @@
 //! Test-only help: witnesses we did not write, fixture images, comparisons of images, a corpus of cases.
 
+pub mod authority;
 pub mod canonical;
 pub mod corpus;
 pub mod environment;

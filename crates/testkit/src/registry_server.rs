@@ -22,6 +22,8 @@ pub struct RegistryOptions {
     user: Option<(String, String)>,
     auth: String,
     certificate: Option<(String, String)>,
+    client_authority: Option<String>,
+    read_only: bool,
 }
 
 impl RegistryOptions {
@@ -52,6 +54,20 @@ impl RegistryOptions {
         self
     }
 
+    /// Turns away whoever has no certificate of this authority (PEM); needs [`RegistryOptions::tls`].
+    #[must_use]
+    pub fn client_authority(mut self, certificate: &str) -> Self {
+        self.client_authority = Some(certificate.to_owned());
+        self
+    }
+
+    /// Takes nothing in: every upload is refused.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
     /// Starts the registry. `None` means: skip this test; the reason is already printed.
     ///
     /// # Panics
@@ -74,8 +90,10 @@ impl RegistryOptions {
         let dir = dir.path();
         let mut text = format!(
             "version: 0.1\nlog:\n  level: info\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    \
-             rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:0\n  secret: test\n",
-            dir.join("data").display()
+             rootdirectory: {}\n  delete:\n    enabled: true\n  maintenance:\n    readonly:\n      enabled: {}\n\
+             http:\n  addr: 127.0.0.1:0\n  secret: test\n",
+            dir.join("data").display(),
+            self.read_only,
         );
         if let Some((certificate, key)) = &self.certificate {
             let (certificate_file, key_file) = (dir.join("server.crt"), dir.join("server.key"));
@@ -83,6 +101,11 @@ impl RegistryOptions {
             std::fs::write(&key_file, key).expect("written");
             let (certificate, key) = (certificate_file.display(), key_file.display());
             let _ = write!(text, "  tls:\n    certificate: {certificate}\n    key: {key}\n");
+        }
+        if let Some(authority) = &self.client_authority {
+            let file = dir.join("clients.crt");
+            std::fs::write(&file, authority).expect("written");
+            let _ = write!(text, "    clientcas:\n      - {}\n", file.display());
         }
         text.push_str(&self.auth);
         if let Some((user, password)) = &self.user {

@@ -71,9 +71,10 @@ impl CopyError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { .. } => {
-                Some("check the spelling, and .dockerignore: what it leaves out does not exist for the build".into())
+            Self::Missing { origin, .. } if origin.starts_with("the build context") => {
+                Some("check the spelling and .dockerignore; nothing outside of a context can be copied".into())
             }
+            Self::Missing { .. } => Some("check the spelling".into()),
             Self::OntoNonDirectory(_) => {
                 Some("copy to the path that the link there points to, or remove what is there first".into())
             }

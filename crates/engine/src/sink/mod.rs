@@ -34,7 +34,9 @@ impl Target {
             return Ok(Self::Special(File::options().write(true).open(&path).map_err(failed)?));
         }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new().prefix(".shipsmith-").tempfile_in(parent).map_err(failed)?;
+        // Its error names a path that nobody typed.
+        let unnamed = |error: io::Error| failed(error.kind().into());
+        let file = tempfile::Builder::new().prefix(".shipsmith-").tempfile_in(parent).map_err(unnamed)?;
         Ok(Self::File { writer: BufWriter::with_capacity(1 << 20, file), path })
     }
 
@@ -61,11 +63,16 @@ fn umask() -> u32 {
     mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
 }
 
+/// The failure with the file's name, and without its kind: what is full here is not the store.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.display()))
+}
+
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File { writer, .. } => writer.write(bytes),
+            Self::File { writer, path } => writer.write(bytes).map_err(|error| named(path, &error)),
             Self::Special(file) => file.write(bytes),
         }
     }
@@ -73,7 +80,7 @@ impl Write for Target {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
-            Self::File { writer, .. } => writer.flush(),
+            Self::File { writer, path } => writer.flush().map_err(|error| named(path, &error)),
             Self::Special(file) => file.flush(),
         }
     }
