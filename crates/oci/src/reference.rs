@@ -175,9 +175,9 @@ fn parse(text: &str) -> Result<Reference, String> {
         return Err(format!("{tag:?} is not a legal tag (letters, digits, `_`, `.`, `-`; at most 128)"));
     }
     check_registry(registry)?;
-    check_path(path)?;
     let official = registry == DEFAULT_REGISTRY && !path.contains('/');
     let path = if official { format!("library/{path}") } else { path.to_owned() };
+    check_path(&path)?;
     let repository = Repository { registry: registry.to_owned(), path };
     Ok(Reference { repository, tag: tag.map(str::to_owned), digest })
 }
@@ -289,6 +289,9 @@ mod tests {
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
+        // The length that counts is that with `library/`, or it would not be read back.
+        assert!("a".repeat(248).parse::<Reference>().is_err());
+        assert!("a".repeat(247).parse::<Reference>().is_ok());
     }
 
     #[test]
