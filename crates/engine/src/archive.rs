@@ -12,8 +12,8 @@ use rootfs::TreePath;
 use crate::Error;
 use crate::overlay::Item;
 
-/// No archive holds more members: a bomb otherwise.
-const MAX_MEMBERS: usize = 4 << 20;
+/// The memory that the names, links and attributes of an archive may take, 1 GiB, some three million members: a bomb otherwise.
+const MAX_MEMORY: usize = 1 << 30;
 /// No archive expands to more bytes: a bomb otherwise.
 const MAX_EXPANDED: u64 = 256 << 30;
 
@@ -40,16 +40,17 @@ fn open(tree: &dyn SourceTree, path: &TreePath) -> Result<Box<dyn Read + Send>, 
 
 fn is_archive(tree: &dyn SourceTree, path: &TreePath) -> Result<bool, Error> {
     let Ok((_, plain)) = decompress(open(tree, path)?) else { return Ok(false) };
-    Ok(matches!(Reader::new(plain, Dialect::Archive).next_entry(), Ok(Some(_))))
+    let first = Reader::new(plain, Dialect::Archive).next_entry();
+    // What is refused has a header that says so.
+    Ok(matches!(first, Ok(Some(_)) | Err(layer::Error::Refused { .. })))
 }
 
 fn read_members(mut reader: Reader<impl Read>, archive: Option<&Fingerprint>) -> Result<Vec<Item>, Error> {
     let mut spool = Spool::new()?;
     let mut members: Vec<(Entry, Option<(u64, u64)>)> = Vec::new();
+    let mut room = MAX_MEMORY;
     while let Some(entry) = reader.next_entry()? {
-        if members.len() == MAX_MEMBERS {
-            return Err(refused(&entry, format!("an archive may have at most {MAX_MEMBERS} members")));
-        }
+        room = room.checked_sub(entry.footprint()).ok_or_else(|| too_many(&entry))?;
         let place = match entry.kind {
             EntryKind::File { size } => Some((spool.take(&entry, &mut reader, size)?, size)),
             _ => None,
@@ -65,6 +66,10 @@ fn read_members(mut reader: Reader<impl Read>, archive: Option<&Fingerprint>) ->
         (entry, content)
     };
     Ok(members.into_iter().map(item).collect())
+}
+
+fn too_many(entry: &Entry) -> Error {
+    refused(entry, format!("names and attributes of an archive may take at most {} GiB of memory", MAX_MEMORY >> 30))
 }
 
 fn refused(entry: &Entry, problem: String) -> Error {

@@ -94,19 +94,18 @@ impl Overlay {
         path: &TreePath,
         make: impl Fn(TreePath, &Entry) -> Entry,
     ) -> Result<(), TreeError> {
-        let mut missing = Vec::new();
         let mut above = Entry::new(TreePath::root(), EntryKind::Directory, 0o755);
-        for ancestor in path.ancestors() {
-            match self.entry(&ancestor)? {
-                Some(entry) if entry.is_dir() => {
-                    above = entry;
-                    break;
-                }
-                Some(_) => return Err(TreeError::NotADirectory(ancestor)),
-                None => missing.push(ancestor),
+        let ancestors: Vec<TreePath> = path.ancestors().collect();
+        let mut down = ancestors.into_iter().rev().peekable();
+        // From the top: below the first that is missing there is nothing to ask for.
+        while let Some(entry) = down.peek().map(|path| self.entry(path)).transpose()?.flatten() {
+            if !entry.is_dir() {
+                return Err(TreeError::NotADirectory(entry.path));
             }
+            above = entry;
+            down.next();
         }
-        for path in missing.into_iter().rev() {
+        for path in down {
             above = make(path, &above);
             self.put(above.clone(), None)?;
         }

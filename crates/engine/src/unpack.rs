@@ -1,6 +1,8 @@
 //! ADD of an archive: its members applied to a directory in their order, as moby's `go-archive` does in a chroot.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use layer::{Content, Entry, EntryKind, SourceTree, TreeError, resolve, resolve_existing};
@@ -8,6 +10,9 @@ use rootfs::TreePath;
 
 use crate::copy::Attributes;
 use crate::overlay::{Inode, Item, Overlay};
+
+/// The memory that directories may take which no member describes, 512 MiB: one name can imply two thousand of them.
+const MAX_IMPLIED: usize = 512 << 20;
 
 /// Applies `members` below `destination`, an absolute path of the overlay; links in the archive see that directory
 /// as their root.
@@ -20,7 +25,7 @@ pub(crate) fn unpack(
     let base = resolve_existing(overlay, destination, true)?.path()?;
     let parents = Attributes { mode: None, ..attributes.clone() };
     overlay.make_dirs(&base, |path, above| parents.directory(path, above))?;
-    let mut unpacker = Unpacker { overlay, base, attributes, names: BTreeMap::new() };
+    let mut unpacker = Unpacker { overlay, base, attributes, names: BTreeMap::new(), implied: Cell::new(0) };
     members.into_iter().try_for_each(|(entry, content)| unpacker.apply(entry, content))
 }
 
@@ -29,6 +34,8 @@ struct Unpacker<'a> {
     base: TreePath,
     attributes: &'a Attributes,
     names: BTreeMap<TreePath, Inode>,
+    /// What the directories take that no member describes, in bytes of memory.
+    implied: Cell<usize>,
 }
 
 impl Unpacker<'_> {
@@ -56,10 +63,22 @@ impl Unpacker<'_> {
         let inside = Below { tree: self.overlay, base: &self.base };
         let parent = parent_of(&inside, name)?;
         let parent = self.base.join_path(&parent)?;
-        let created = self.attributes.created;
-        self.overlay
-            .make_dirs(&parent, |path, _| Entry { mtime: created, ..Entry::new(path, EntryKind::Directory, 0o755) })?;
+        let (created, implied) = (self.attributes.created, &self.implied);
+        self.overlay.make_dirs(&parent, |path, _| {
+            let made = Entry { mtime: created, ..Entry::new(path, EntryKind::Directory, 0o755) };
+            implied.set(implied.get() + made.footprint());
+            made
+        })?;
+        self.check_implied(&parent)?;
         Ok(parent.join(name.file_name().unwrap_or_default())?)
+    }
+
+    fn check_implied(&self, path: &TreePath) -> Result<(), TreeError> {
+        if self.implied.get() <= MAX_IMPLIED {
+            return Ok(());
+        }
+        let source = io::Error::other("the directories that no member describes take more than 512 MiB of memory");
+        Err(TreeError::Io { operation: "unpack", path: path.clone(), source })
     }
 
     fn link(&mut self, target: &TreePath, path: TreePath) -> Result<(), TreeError> {

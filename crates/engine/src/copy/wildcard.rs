@@ -50,19 +50,38 @@ fn name_matches(pattern: &str, entry: &Entry) -> bool {
     matches(&pattern.chars().collect::<Vec<_>>(), &name)
 }
 
-/// Go's `filepath.Match` for one component; a malformed pattern matches nothing.
+/// Go's `filepath.Match` for one component; a malformed pattern matches nothing. Only the last star is ever tried again
+/// with more: what follows an earlier one has matched as early as it can.
 fn matches(pattern: &[char], name: &[char]) -> bool {
-    match pattern {
-        [] => name.is_empty(),
-        ['*', rest @ ..] => (0..=name.len()).any(|skipped| matches(rest, &name[skipped..])),
-        ['?', rest @ ..] => name.split_first().is_some_and(|(_, name)| matches(rest, name)),
-        ['[', rest @ ..] => name
-            .split_first()
-            .is_some_and(|(first, name)| class(rest, *first).is_some_and(|(hit, rest)| hit && matches(rest, name))),
-        ['\\', literal, rest @ ..] | [literal, rest @ ..] => {
-            name.split_first().is_some_and(|(first, name)| first == literal && matches(rest, name))
+    let (mut pattern, mut name) = (pattern, name);
+    let mut star: Option<(&[char], &[char])> = None;
+    loop {
+        if let ['*', rest @ ..] = pattern {
+            star = Some((rest, name));
+            pattern = rest;
+        } else if let Some((rest, left)) = one(pattern, name) {
+            (pattern, name) = (rest, left);
+        } else if pattern.is_empty() && name.is_empty() {
+            return true;
+        } else if let Some((after, [_, skipped @ ..])) = star {
+            star = Some((after, skipped));
+            (pattern, name) = (after, skipped);
+        } else {
+            return false;
         }
     }
+}
+
+/// What is left behind one character of the name and the part of the pattern that matches it.
+fn one<'p, 'n>(pattern: &'p [char], name: &'n [char]) -> Option<(&'p [char], &'n [char])> {
+    let (first, left) = name.split_first()?;
+    let rest = match pattern {
+        [] => None,
+        ['?', rest @ ..] => Some(rest),
+        ['[', rest @ ..] => class(rest, *first).and_then(|(hit, rest)| hit.then_some(rest)),
+        ['\\', literal, rest @ ..] | [literal, rest @ ..] => (literal == first).then_some(rest),
+    };
+    rest.map(|rest| (rest, left))
 }
 
 /// Reads `^a-z]` after a `[`: whether it holds `wanted`, and what follows.
@@ -109,6 +128,10 @@ mod tests {
             ("*", "abc", true),
             ("a*c", "abc", true),
             ("a*c", "ab", false),
+            ("*a*b", "aab", true),
+            ("a*[b-c]*d", "axbxcxd", true),
+            ("*b*", "aaa", false),
+            ("**", "", true),
             ("?", "é", true),
             ("[a-c]x", "bx", true),
             ("[^a-c]x", "bx", false),
