@@ -1,6 +1,7 @@
 mod continuation;
 mod heredocs;
 mod instructions;
+mod meaning;
 mod messages;
 mod mounts;
 mod printing;

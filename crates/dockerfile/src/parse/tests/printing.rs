@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::meaning::forget_places;
 use super::*;
 
 /// What a file says without the places it says it at.
@@ -8,27 +9,6 @@ fn meaning(file: &Dockerfile) -> Value {
     let mut value = serde_json::to_value(file).expect("plain values");
     forget_places(&mut value);
     value
-}
-
-fn forget_places(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            for place in ["span", "line", "keyword_span", "empty_continuations"] {
-                members.remove(place);
-            }
-            // The keyword's case is not kept.
-            if members.contains_key("keyword") && members.contains_key("text") {
-                members.remove("text");
-            }
-            // A trigger that ends in an escape character gets a form feed behind it.
-            if let Some(Value::String(expression)) = members.get_mut("expression") {
-                expression.truncate(expression.trim_end().len());
-            }
-            members.values_mut().for_each(forget_places);
-        }
-        Value::Array(items) => items.iter_mut().for_each(forget_places),
-        _ => {}
-    }
 }
 
 /// Prints a file and reads it again; it must say the same and print the same.
