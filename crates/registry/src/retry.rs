@@ -20,6 +20,9 @@ pub struct RetryPolicy {
     pub longest_asked: Duration,
 }
 
+/// How long a host that nobody has heard of has to come up.
+const STRANGER: Duration = Duration::from_millis(100);
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
@@ -40,6 +43,12 @@ impl RetryPolicy {
         let doublings = done.saturating_sub(1).min(20);
         let own = self.first.saturating_mul(1 << doublings).min(self.longest);
         Some(asked.unwrap_or(own))
+    }
+
+    /// The same where nobody listens and nobody ever answered: a mistyped address is told at once, while a registry that
+    /// is being started has one more chance.
+    pub(crate) fn delay_of_stranger(&self, done: u32) -> Option<Duration> {
+        (done < self.attempts.min(2)).then_some(STRANGER)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request, from the address to the answer: proof of identity, redirects, refusals, repetition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use url::Url;
 use crate::answer::{connection, header, in_time, is_redirect, refusal, success};
 use crate::auth::{Access, Challenge};
 use crate::config::Config;
-use crate::error::{Cause, quote};
+use crate::error::{Cause, ConnectProblem, quote};
 use crate::host::{self, Candidate, Host};
 use crate::tls::{Pools, Trust};
 
@@ -27,6 +27,8 @@ pub(crate) struct Transport {
     pub(crate) config: Config,
     pools: Pools,
     hosts: Mutex<BTreeMap<(String, bool), HostCell>>,
+    /// Who has answered anything so far, as errors name them.
+    answered: Mutex<BTreeSet<String>>,
 }
 
 type HostCell = Arc<OnceCell<Arc<Host>>>;
@@ -65,7 +67,7 @@ impl<'a> Call<'a> {
 
 impl Transport {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, pools: Pools::default(), hosts: Mutex::default() }
+        Self { config, pools: Pools::default(), hosts: Mutex::default(), answered: Mutex::default() }
     }
 
     /// The registry `name`; the first call finds out how it is reached.
@@ -97,6 +99,7 @@ impl Transport {
     async fn probe(&self, host: &Host) -> Result<(), Cause> {
         let url = host.url("")?;
         let response = in_time(&host.name, self.config.timeouts.read, host.client.get(url).send()).await?;
+        self.remember(&host.name);
         if let Some(challenge) = Challenge::from_headers(response.headers()) {
             host.session.learn(challenge);
         }
@@ -138,10 +141,27 @@ impl Transport {
 
     /// Waits before attempt `done + 1`, or returns the cause when there is to be none.
     pub(crate) async fn pause(&self, done: u32, cause: Cause) -> Result<(), Cause> {
-        let Some(delay) = self.config.retry.delay(done, cause.retry_after()) else { return Err(cause) };
+        let delay = match &cause {
+            Cause::Connect { host, problem: ConnectProblem::Refused, .. } if !self.knows(host) => {
+                self.config.retry.delay_of_stranger(done)
+            }
+            _ => self.config.retry.delay(done, cause.retry_after()),
+        };
+        let Some(delay) = delay else { return Err(cause) };
         tracing::debug!(%cause, ?delay, "trying again");
         self.config.clock.sleep(delay).await;
         Ok(())
+    }
+
+    fn remember(&self, place: &str) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !answered.contains(place) {
+            answered.insert(place.to_owned());
+        }
+    }
+
+    fn knows(&self, place: &str) -> bool {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
     }
 
     /// Sends a request once, but as often as it takes to prove who we are. The result is a success (2xx or 3xx without
@@ -212,12 +232,14 @@ impl Transport {
         }
         let place = place(host, url);
         let patience = self.config.timeouts.read;
-        match &call.body {
+        let response = match &call.body {
             Payload::Empty => in_time(&place, patience, request.send()).await,
             Payload::Whole(bytes) => in_time(&place, patience, request.body(bytes.clone()).send()).await,
             // It takes as long as its bytes do; who makes them knows.
             Payload::Made(make) => request.body(make()?).send().await.map_err(|error| connection(&place, error)),
-        }
+        }?;
+        self.remember(&place);
+        Ok(response)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use common::{blob, client, config, push, push_image, read, reference, repository};
@@ -288,8 +289,29 @@ async fn nobody_there() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     drop(listener);
-    let error = client().get_manifest(&reference(&address, "a:b")).await.expect_err("nobody listens");
+    let (config, clock) = config();
+    let error = Client::new(config).get_manifest(&reference(&address, "a:b")).await.expect_err("nobody listens");
     assert!(error.to_string().contains("connection refused"), "{error}");
     assert_eq!(error.kind(), Kind::Network);
     assert!(error.hint().expect("a hint").contains("running"));
+    assert_eq!(clock.slept(), [Duration::from_millis(100)]);
+}
+
+#[tokio::test]
+async fn nobody_there_any_more() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).expect("a request");
+        drop(listener);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").expect("an answer");
+    });
+    let (config, clock) = config();
+    let attempts = config.retry.attempts as usize;
+    let error = Client::new(config).get_manifest(&reference(&address, "a:b")).await.expect_err("it has gone");
+    server.join().expect("the server ends");
+    assert!(error.to_string().contains("connection refused"), "{error}");
+    assert_eq!(clock.slept().len(), attempts - 1);
 }
