@@ -115,9 +115,8 @@ impl Layers {
         let store = Arc::clone(&self.0.store);
         blocking(move || {
             let mut writer = store.writer(Some(blob.size))?;
-            io::copy(&mut reader, &mut writer).map_err(|cause| {
-                Error::beneath(cause, |source| Error::LayerRead(blob.digest.clone(), source))
-            })?;
+            io::copy(&mut reader, &mut writer)
+                .map_err(|cause| Error::beneath(cause, |source| Error::LayerRead(blob.digest.clone(), source)))?;
             Ok(writer.verified(&blob)?)
         })
         .await
