@@ -16,15 +16,14 @@ use testkit::canonical::{CanonicalImage, read_images};
 use testkit::corpus::{Case, Corpus, Expectation, MaterializedCase, NamedContext, root};
 
 /// Refusals whose line we name more exactly than BuildKit, which marks where a continued instruction, a heredoc or the
-/// file begins, or the FROM that brought a trigger rather than the trigger.
-const BETTER_PLACES: [&str; 7] = [
+/// file begins.
+const BETTER_PLACES: [&str; 6] = [
     "directives/escape-twice",
     "heredoc/required-variable",
     "lines/continuation-with-comment-at-the-end",
     "lines/only-comments",
     "lines/only-empty-lines",
     "lines/very-long-line",
-    "onbuild/trigger-fails",
 ];
 
 /// One engine for all cases, whose store has the bases: many builds at once share it.

@@ -104,7 +104,11 @@ pub(crate) fn select(
         Err(error) if error.is_not_found() => return Err(missing()),
         other => other?,
     };
-    Ok(wildcard::expand(tree, &base, &patterns)?)
+    match tree.entry(&base)? {
+        Some(entry) if !entry.is_dir() && selection.strict => Err(missing()),
+        Some(entry) if !entry.is_dir() => Ok(Vec::new()),
+        _ => Ok(wildcard::expand(tree, &base, &patterns)?),
+    }
 }
 
 /// Copies what `path` of `source` names to `destination`, an absolute path of the overlay as written in the

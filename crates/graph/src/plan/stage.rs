@@ -152,6 +152,12 @@ impl<'p, 'a> StageBuild<'p, 'a> {
         self.options = self.planner.options.with_comments(&command.instruction.comments);
     }
 
+    /// Where to point for a word of the instruction at hand: words of triggers are not in this Dockerfile, so the FROM
+    /// that brought them.
+    pub(super) fn place(&self, word: Span) -> Span {
+        if self.onbuild { self.line } else { word }
+    }
+
     /// A word's value, with a finding for each variable that nothing sets.
     pub(super) fn expand(&mut self, word: &Word) -> Result<String, Problem> {
         let expanded = self.planner.expander.expand(word, &self.state.variables)?;

@@ -47,14 +47,14 @@ impl StageBuild<'_, '_> {
         let checksum = self.expand_some(transfer.checksum.as_ref())?;
         let mut sources = Vec::new();
         for word in &transfer.sources {
-            sources.push((self.expand(word)?, word.span));
+            sources.push((self.expand(word)?, self.place(word.span)));
         }
         let destination = self.expand(&transfer.destination)?;
         let mut inline = Vec::new();
         for heredoc in &transfer.heredocs {
             let content = expand::heredoc(heredoc, &self.state.variables)?;
             self.check_unset(&content.unset);
-            inline.push((heredoc.name.clone(), content.value, heredoc.span));
+            inline.push((heredoc.name.clone(), content.value, self.place(transfer.destination.span)));
         }
         let files = match command.sources.first().copied().flatten() {
             None => Input::Context(String::new()),
