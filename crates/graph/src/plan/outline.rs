@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dockerfile::{Dockerfile, Kind, MountKind, Span};
+use dockerfile::{Dockerfile, Kind, MountKind, Span, Word};
 
 use super::Planner;
 use super::stages::BaseName;
@@ -86,7 +86,7 @@ impl Planner<'_> {
                 for arg in declared {
                     let name = arg.name.raw.clone();
                     wanted.insert(name.clone());
-                    if arg.value.is_none() && self.global(&name).is_some() {
+                    if arg.value.is_none() && self.is_given_globally(&name) {
                         continue;
                     }
                     args.entry(name.clone()).or_insert_with(|| OutlineArg {
@@ -94,7 +94,7 @@ impl Planner<'_> {
                             .request
                             .build_arg(&name)
                             .map(str::to_owned)
-                            .or_else(|| Some(arg.value.clone()?.raw)),
+                            .or_else(|| Some(self.default_value(arg.value.as_ref()?))),
                         description: arg.description.clone(),
                         span: command.instruction.line,
                         name,
@@ -110,6 +110,18 @@ impl Planner<'_> {
         let mut args: Vec<OutlineArg> = args.into_values().collect();
         args.sort_by_key(|arg| arg.span);
         args
+    }
+
+    /// Global arguments are listed where they are declared, those of the platform nowhere.
+    fn is_given_globally(&self, name: &str) -> bool {
+        self.global(name).is_some() || dockerfile::expand::Environment::get(&self.globals, name).is_some()
+    }
+
+    fn default_value(&self, word: &Word) -> String {
+        match self.expander.expand(word, &self.globals) {
+            Ok(expanded) if expanded.used.is_empty() && expanded.unset.is_empty() => expanded.value,
+            _ => word.raw.clone(),
+        }
     }
 
     fn used_in_from(&self, needed: &BTreeSet<usize>) -> BTreeSet<String> {
