@@ -2,7 +2,8 @@
 //!
 //! The walk of a build is [`Engine::build`]; read on from there: `contexts` and `bases` bring what a plan needs, `execute`
 //! runs a plan's steps, `steps` says what each does to its parent's tree (`copy`, `unpack`, `owner` on an `overlay`),
-//! `assemble` makes images of the layers, `output` and `sink` write them.
+//! `assemble` makes images of the layers, `output` and `sink` write them. `inspect` stops before the first step and says what
+//! it found.
 
 mod archive;
 mod assemble;
@@ -11,6 +12,7 @@ mod build;
 mod cancel;
 mod contexts;
 mod copy;
+mod download;
 mod encode;
 mod error;
 mod event;
