@@ -7,16 +7,15 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use futures_util::TryStreamExt;
 use layer::{LayerIndex, TarSource, index_layer};
 use oci::{Descriptor, DiffId, Repository};
 use registry::Client;
 use store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::Error;
+use crate::download::Download;
 
 /// A layer that is known by name; its bytes may be elsewhere.
 #[derive(Debug, Clone)]
@@ -157,10 +156,7 @@ impl Layers {
         let mut last = Error::LayerLost(blob.digest.clone());
         for repository in repositories {
             match self.0.client.get_blob(repository, blob).await {
-                Ok(stream) => {
-                    let reader = StreamReader::new(stream.map_err(io::Error::other));
-                    return Ok(Box::new(SyncIoBridge::new(reader)));
-                }
+                Ok(stream) => return Ok(Box::new(Download::begin(stream))),
                 Err(error) => last = error.into(),
             }
         }

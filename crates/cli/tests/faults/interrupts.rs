@@ -39,7 +39,7 @@ fn interrupted(
 #[track_caller]
 fn assert_interrupted(ended: &Ended) {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(130), ""), "{}", ended.stderr);
-    assert!(ended.stderr.ends_with(INTERRUPTED), "{}", ended.stderr);
+    assert_eq!(ended.stderr, INTERRUPTED);
 }
 
 #[test]
