@@ -207,7 +207,7 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], digest: &Diges
 pub(crate) fn select(index: &Index, platform: &Platform, name: &str) -> Result<Descriptor, Error> {
     index.select(platform).cloned().ok_or_else(|| Error::NoPlatform {
         name: name.to_owned(),
-        wanted: platform.clone(),
+        wanted: Box::new(platform.clone()),
         offered: index.manifests.iter().filter(|m| !m.is_attestation()).filter_map(|m| m.platform.clone()).collect(),
     })
 }

@@ -60,7 +60,7 @@ pub enum Error {
     #[error("{digest} is not the JSON document it should be: {source}")]
     Document { digest: Digest, source: serde_json::Error },
     #[error("{name} has no image for {wanted}")]
-    NoPlatform { name: String, wanted: Platform, offered: Vec<Platform> },
+    NoPlatform { name: String, wanted: Box<Platform>, offered: Vec<Platform> },
     #[error("cannot read {path}: {source}")]
     LayoutRead { path: PathBuf, source: io::Error },
     #[error("{path} is no index of an OCI layout: {reason}")]

@@ -32,18 +32,12 @@ pub struct Captured {
 ///
 /// # Panics
 /// When the program is missing and the environment has `CI` set.
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped test says why, under the test runner's capture"
-)]
+#[expect(clippy::print_stderr, reason = "a skipped test says why, under the test runner's capture")]
 pub fn require(name: &str) -> Option<Tool> {
     if let Some(tool) = find(name) {
         return Some(tool);
     }
-    assert!(
-        !in_ci(),
-        "{name} is not installed, and CI must test everything"
-    );
+    assert!(!in_ci(), "{name} is not installed, and CI must test everything");
     eprintln!("skipped: {name} is not installed");
     None
 }
@@ -51,13 +45,8 @@ pub fn require(name: &str) -> Option<Tool> {
 /// Finds `name` as [`require`] does, for questions whose answer "no" is fine everywhere.
 #[must_use]
 pub fn find(name: &str) -> Option<Tool> {
-    let path = search_path()
-        .map(|dir| dir.join(name))
-        .find(|path| is_executable(path))?;
-    Some(Tool {
-        name: name.to_owned(),
-        path,
-    })
+    let path = search_path().map(|dir| dir.join(name)).find(|path| is_executable(path))?;
+    Some(Tool { name: name.to_owned(), path })
 }
 
 /// Whether a missing program is a failure here.
@@ -68,17 +57,13 @@ pub fn in_ci() -> bool {
 
 fn search_path() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let own: Vec<PathBuf> = std::env::split_paths(&path)
-        .filter(|dir| dir.is_absolute())
-        .collect();
-    own.into_iter()
-        .chain(SYSTEM_DIRECTORIES.iter().map(PathBuf::from))
+    let own: Vec<PathBuf> = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).collect();
+    own.into_iter().chain(SYSTEM_DIRECTORIES.iter().map(PathBuf::from))
 }
 
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 impl Tool {
@@ -110,10 +95,7 @@ impl Tool {
     /// When it cannot be started.
     pub fn output<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Output {
         let mut command = self.command();
-        command
-            .args(args)
-            .output()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.name))
+        command.args(args).output().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.name))
     }
 }
 
@@ -122,9 +104,7 @@ impl Tool {
 /// # Panics
 /// When it cannot be started or fails; the message carries what it printed.
 pub fn run(command: &mut Command) -> Captured {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     assert!(
         output.status.success(),
         "{command:?} failed, {}\n{}{}",
@@ -132,19 +112,14 @@ pub fn run(command: &mut Command) -> Captured {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    Captured {
-        stdout: output.stdout,
-        stderr: output.stderr,
-    }
+    Captured { stdout: output.stdout, stderr: output.stderr }
 }
 
 impl Captured {
     /// Standard output as text, without the line end that closes it.
     #[must_use]
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout)
-            .trim_end_matches('\n')
-            .to_owned()
+        String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned()
     }
 }
 
@@ -156,18 +131,13 @@ mod tests {
     fn runs_a_found_program_and_keeps_what_it_says() {
         let shell = require("sh").expect("every system has sh");
         let said = shell.run(["-c", "echo out; echo err >&2"]);
-        assert_eq!(
-            (said.text().as_str(), said.stderr.as_slice()),
-            ("out", b"err\n".as_slice())
-        );
+        assert_eq!((said.text().as_str(), said.stderr.as_slice()), ("out", b"err\n".as_slice()));
     }
 
     #[test]
     #[should_panic(expected = "the reason")]
     fn a_failing_program_panics_with_its_words() {
-        find("sh")
-            .expect("every system has sh")
-            .run(["-c", "echo the reason >&2; exit 3"]);
+        find("sh").expect("every system has sh").run(["-c", "echo the reason >&2; exit 3"]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn what_is_replaced_is_not_followed_when_removed() {
     fs::create_dir(bench.path("work/out/local/f")).expect("a directory");
     symlink(bench.outside(""), bench.path("work/out/local/f/link")).expect("a link");
     fs::create_dir(bench.path("work/out/local/f/closed")).expect("a directory");
-    fs::set_permissions(bench.path("work/out/local/f/closed"), fs::Permissions::from_mode(0)).expect("a mode");
+    fs::set_permissions(bench.path("work/out/local/f/closed"), fs::Permissions::from_mode(0o0)).expect("a mode");
     assert_eq!(bench.build(DOCKERFILE).read("f"), "new");
 }
 

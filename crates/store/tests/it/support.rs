@@ -8,22 +8,22 @@ use shipsmith_store::Store;
 use tempfile::TempDir;
 
 /// What a test returns.
-pub type Outcome = Result<(), Box<dyn Error>>;
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// A new store in a directory of its own.
-pub fn new_store() -> Result<(TempDir, Store), Box<dyn Error>> {
+pub(crate) fn new_store() -> Result<(TempDir, Store), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let store = Store::open(dir.path().join("store"))?;
     Ok((dir, store))
 }
 
 /// A reference known to be good.
-pub fn reference(text: &str) -> Reference {
+pub(crate) fn reference(text: &str) -> Reference {
     text.parse().expect("a good reference")
 }
 
 /// A tar with one file.
-pub fn layer_tar(name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn layer_tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(content.len() as u64);
@@ -33,14 +33,14 @@ pub fn layer_tar(name: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// Writes bytes as a blob.
-pub fn put_blob(store: &Store, bytes: &[u8]) -> Result<Digest, Box<dyn Error>> {
+pub(crate) fn put_blob(store: &Store, bytes: &[u8]) -> Result<Digest, Box<dyn Error>> {
     let mut writer = store.writer(None)?;
     writer.write_all(bytes)?;
     Ok(writer.finish()?.0)
 }
 
 /// An image of one layer whose one file holds `content`; no name yet.
-pub fn put_image(store: &Store, content: &str) -> Result<Descriptor, Box<dyn Error>> {
+pub(crate) fn put_image(store: &Store, content: &str) -> Result<Descriptor, Box<dyn Error>> {
     let tar = layer_tar("hello", content.as_bytes());
     let layer = Descriptor::of(MediaType::OCI_LAYER, &tar);
     put_blob(store, &tar)?;
@@ -48,7 +48,7 @@ pub fn put_image(store: &Store, content: &str) -> Result<Descriptor, Box<dyn Err
 }
 
 /// An image over one layer, which need not be in the store.
-pub fn put_image_of(store: &Store, layer: Descriptor, diff_id: &DiffId) -> Result<Descriptor, Box<dyn Error>> {
+pub(crate) fn put_image_of(store: &Store, layer: Descriptor, diff_id: &DiffId) -> Result<Descriptor, Box<dyn Error>> {
     let mut config = ImageConfig::empty(&Platform::new("linux", "amd64", ""));
     config.rootfs.diff_ids.push(diff_id.clone());
     let config = store.put(&serde_json::to_vec(&config)?, MediaType::OCI_CONFIG)?;
@@ -66,7 +66,7 @@ pub fn put_image_of(store: &Store, layer: Descriptor, diff_id: &DiffId) -> Resul
 }
 
 /// The digests an image needs: manifest, config, layers.
-pub fn parts(store: &Store, image: &Descriptor) -> Result<Vec<Digest>, Box<dyn Error>> {
+pub(crate) fn parts(store: &Store, image: &Descriptor) -> Result<Vec<Digest>, Box<dyn Error>> {
     let manifest = store.manifest(&image.digest)?;
     let mut parts = vec![image.digest.clone(), manifest.config.digest];
     parts.extend(manifest.layers.into_iter().map(|layer| layer.digest));
@@ -74,6 +74,6 @@ pub fn parts(store: &Store, image: &Descriptor) -> Result<Vec<Digest>, Box<dyn E
 }
 
 /// How many files lie in a directory of the store.
-pub fn count(store: &Store, dir: &str) -> usize {
+pub(crate) fn count(store: &Store, dir: &str) -> usize {
     std::fs::read_dir(store.dir().join(dir)).map_or(0, Iterator::count)
 }
