@@ -60,7 +60,7 @@ fn request(case: &Case, platform: &str) -> Request {
     request.target = case.request.target.clone();
     request.labels = case.request.labels.clone();
     request.build_args = case.request.build_args.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
-    if case.name.starts_with("add-url/") {
+    if !case.request.http.is_empty() || !case.request.git.is_empty() {
         request.build_args.insert("SERVER".to_owned(), Some(SERVER.to_owned()));
     }
     for (name, source) in &case.request.named_contexts {

@@ -134,8 +134,8 @@ fn the_root_of_an_archive_stays_a_directory() {
 fn sizes_that_disagree_are_read_as_pax_says() {
     let smuggled = archive([Raw::new(b'0', "smuggled", b"evil")]);
     let hidden = [pax(b'x', &[("size", &smuggled.len().to_string())]), Raw::new(b'0', "f", &smuggled).size(0)];
-    let built = bench(hidden).build(ADD);
-    assert_eq!(built.files(), ["/app/f"]);
+    let hidden = bench(hidden);
+    assert_eq!(hidden.build(ADD).files(), ["/app/f"]);
     let shown = bench([pax(b'x', &[("size", "0")]), Raw::new(b'0', "f", &smuggled[..512])]);
     assert_eq!(shown.build(ADD).files(), ["/app/f", "/app/smuggled"]);
     let sized = bench([symlink("link", "x").size(1024), file("x")]);
