@@ -125,11 +125,7 @@ impl Error {
         Some(match self {
             Self::Full { .. } => "free some space with `shipsmith prune`, or choose another store with --store".into(),
             Self::Absent(_) => "fetch it first: its image may be held by reference only".into(),
-            Self::Damaged { digest, .. } => {
-                format!(
-                    "`shipsmith rm {digest}` and pull or build the image again; `shipsmith verify` lists all damage"
-                )
-            }
+            Self::Damaged { digest, .. } => format!("`shipsmith rm {digest}` and pull or build the image again"),
             Self::Mismatch { .. } => "the source changed or is damaged; get it again".into(),
             Self::NewerFormat { .. } => "use the newer version of shipsmith, or another store with --store".into(),
             Self::NotAStore { .. } => "name an empty or new directory".into(),
