@@ -13,7 +13,8 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::Error;
 use crate::bases::BaseImage;
 use crate::cancel::Cancel;
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, MAIN};
+use crate::copy::Asked;
 use crate::event::Events;
 use crate::layers::{LayerRef, Layers, Origin, blocking};
 use crate::overlay::{Empty, Item};
@@ -46,6 +47,8 @@ pub(crate) struct Executor<'a> {
     events: &'a Events,
     done: Vec<OnceCell<Arc<Snapshot>>>,
     working: Semaphore,
+    /// What the whole build takes from the main context.
+    asked: Asked,
 }
 
 impl<'a> Executor<'a> {
@@ -58,7 +61,8 @@ impl<'a> Executor<'a> {
     ) -> Self {
         let done = steps.iter().map(|_| OnceCell::new()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { steps, kept, work, base, events, done, working: Semaphore::new(cores.max(2)) }
+        let asked = Asked::of(steps.iter().map(|step| &step.op), MAIN);
+        Self { steps, kept, work, base, events, done, working: Semaphore::new(cores.max(2)), asked }
     }
 
     /// The file system that a step leaves behind.
@@ -102,7 +106,7 @@ impl<'a> Executor<'a> {
 
     async fn copy(&self, copy: &graph::Copy) -> Result<Vec<Item>, Error> {
         let lower = if copy.link { None } else { self.tree(copy.parent).await? };
-        let inputs = try_join_all(copy.sources.iter().map(|source| self.input(source))).await?;
+        let inputs = try_join_all(copy.sources.iter().map(|source| self.input(copy, source))).await?;
         let (copy, setting) = (copy.clone(), self.work.setting);
         blocking(move || steps::copy(&copy, lower, &inputs, &setting)).await
     }
@@ -119,16 +123,26 @@ impl<'a> Executor<'a> {
         if snapshot.is_empty() { Ok(None) } else { snapshot.tree(&self.work.layers).await.map(Some) }
     }
 
-    async fn input(&self, source: &graph::CopySource) -> Result<Input, Error> {
+    async fn input(&self, copy: &graph::Copy, source: &graph::CopySource) -> Result<Input, Error> {
         match &source.input {
             graph::Input::Step(id) => {
                 let tree: Arc<dyn SourceTree> = match self.tree(*id).await? {
                     Some(tree) => Arc::new(tree),
                     None => Arc::new(Empty),
                 };
-                Ok(Input { tree, origin: "the stage or image copied from".into(), local: false })
+                Ok(Input { tree, origin: "the stage or image copied from".into(), local: false, asked: None })
             }
-            other => self.work.contexts.input(other).await,
+            other => Ok(Input { asked: self.asked(copy, other), ..self.work.contexts.input(other).await? }),
+        }
+    }
+
+    /// BuildKit asks for the main context's files once for a build, for those of a named one at each instruction.
+    fn asked(&self, copy: &graph::Copy, input: &graph::Input) -> Option<Asked> {
+        match input {
+            graph::Input::Context(name) if !self.work.contexts.is_directory(name) => None,
+            graph::Input::Context(name) if name == MAIN => Some(self.asked.clone()),
+            graph::Input::Context(name) => Some(Asked::of([&Op::Copy(copy.clone())], name)),
+            _ => None,
         }
     }
 

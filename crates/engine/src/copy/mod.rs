@@ -1,6 +1,7 @@
 //! What COPY and ADD do to a stage's tree: BuildKit's file operation (`solver/llbsolver/file` and fsutil's `copy`),
 //! played on an [`Overlay`].
 
+mod asked;
 mod wildcard;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, Tree
 use rootfs::TreePath;
 
 use crate::overlay::{Inode, Overlay};
+pub(crate) use asked::Asked;
 
 /// How entries change on their way.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +35,9 @@ pub(crate) struct Selection {
     pub(crate) contents: bool,
     /// Wildcards are expanded; none that matches is no error.
     pub(crate) wildcards: bool,
-    /// A malformed wildcard is an error, as it is where BuildKit asks a client for the files of a context.
-    pub(crate) strict: bool,
+    /// What the build takes from this directory, where BuildKit would ask a client for just that: a malformed wildcard is an
+    /// error then, and so is one below a directory of which nothing is asked.
+    pub(crate) asked: Option<Asked>,
     /// Only what matches, with its parents (`--parents`).
     pub(crate) include: Option<Patterns>,
     /// Not what matches (`--exclude`).
@@ -48,6 +51,13 @@ pub enum CopyError {
     /// The source is not there.
     #[error("{path}: not found in {origin}")]
     Missing {
+        path: String,
+        /// What was searched, such as `the build context`.
+        origin: String,
+    },
+    /// A wildcard matches nothing, and nothing else is wanted of the directory before it.
+    #[error("{path}: nothing matches in {origin}")]
+    NoMatch {
         path: String,
         /// What was searched, such as `the build context`.
         origin: String,
@@ -75,6 +85,11 @@ impl CopyError {
                 Some("check the spelling and .dockerignore; nothing outside of a context can be copied".into())
             }
             Self::Missing { .. } => Some("check the spelling".into()),
+            Self::NoMatch { .. } => Some(
+                "check the spelling and .dockerignore; as in BuildKit, a wildcard below a directory may match nothing only \
+                 where another source takes something of that directory"
+                    .into(),
+            ),
             Self::OntoNonDirectory(_) => {
                 Some("copy to the path that the link there points to, or remove what is there first".into())
             }
@@ -93,21 +108,32 @@ pub(crate) fn select(
     origin: &str,
 ) -> Result<Vec<TreePath>, CopyError> {
     let (fixed, patterns) = if selection.wildcards { wildcard::split(source) } else { (source.into(), Vec::new()) };
-    let missing = || CopyError::Missing { path: source.to_owned(), origin: origin.to_owned() };
+    let no_match = || CopyError::NoMatch { path: source.to_owned(), origin: origin.to_owned() };
     if patterns.is_empty() {
-        return Ok(vec![TreePath::clean(&fixed).map_err(TreeError::from)?]);
+        let path = TreePath::clean(&fixed).map_err(TreeError::from)?;
+        let pivot = selection.include.is_some() && tree.entry(&path)?.is_some();
+        return if pivot && !selection.is_asked(tree, &path)? { Err(no_match()) } else { Ok(vec![path]) };
     }
-    if selection.strict {
+    if selection.asked.is_some() {
         Patterns::new([source.trim_start_matches('/')]).map_err(CopyError::Pattern)?;
     }
     let base = match resolve(tree, &fixed, selection.follow) {
-        Err(error) if error.is_not_found() => return Err(missing()),
+        Err(error) if error.is_not_found() => {
+            return Err(CopyError::Missing { path: source.to_owned(), origin: origin.to_owned() });
+        }
         other => other?,
     };
-    match tree.entry(&base)? {
-        Some(entry) if !entry.is_dir() && selection.strict => Err(missing()),
-        Some(entry) if !entry.is_dir() => Ok(Vec::new()),
-        _ => Ok(wildcard::expand(tree, &base, &patterns)?),
+    let found = match tree.entry(&base)? {
+        Some(entry) if !entry.is_dir() => Vec::new(),
+        _ => wildcard::expand(tree, &base, &patterns)?,
+    };
+    if found.is_empty() && !selection.is_asked(tree, &base)? { Err(no_match()) } else { Ok(found) }
+}
+
+impl Selection {
+    /// Whether something at, above or below `path` is there where BuildKit copies from.
+    fn is_asked(&self, tree: &dyn SourceTree, path: &TreePath) -> Result<bool, CopyError> {
+        self.asked.as_ref().map_or(Ok(true), |asked| asked.reaches(tree, path))
     }
 }
 
