@@ -1,8 +1,9 @@
-//! The repository's own commands: `cargo xtask dist|demo|test|deps`.
+//! The repository's own commands: `cargo xtask dist|demo|test|deps|deny`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program of this repository")]
 
 mod demo;
+mod deny;
 mod deps;
 mod dist;
 mod elf;
@@ -17,6 +18,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test    format, lints, documentation and every test
   dist    build the static binary and its CA certificates into dist/
   deps    print the Debian packages that the tests want
+  deny    check licences, bans and sources of dependencies, as deny.toml says
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(),
         Some("dist") => dist::run(),
         Some("deps") => deps::run(),
+        Some("deny") => deny::run(),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use context::git::{self, Checkout, Remote};
+use context::git::{self, Checkout};
 use context::{Directory, Held, Mapped, TarContext, http};
 use dockerfile::Source;
 use dockerfile::ignore::Patterns;
@@ -99,9 +99,9 @@ impl Contexts {
                 blocking(move || archive_or_dockerfile(download.reader(), &scratch)).await
             }
             ContextSource::Git(text) => {
-                let remote = Remote::parse_context(text).map_err(context::Error::from)?;
-                let remote = remote.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
-                Ok(plain(self.check_out(remote, git::Options::default()).await?))
+                let source = git::parse_context(text).map_err(context::Error::from)?;
+                let source = source.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
+                Ok(plain(self.check_out(source).await?))
             }
             ContextSource::Mapped(files) => {
                 let mut tree = Mapped::new();
@@ -173,29 +173,14 @@ impl Contexts {
 
     async fn fetch_git(&self, source: &GitSource) -> Result<Shared, Error> {
         let memo = self.memo(format!("{source:?}"));
-        let options =
-            git::Options { keep_git_dir: source.keep_git_dir.unwrap_or(false), checksum: source.checksum.clone() };
-        let fetch = || async { self.check_out(remote(source)?, options.clone()).await };
-        memo.get_or_try_init(fetch).await.cloned()
+        memo.get_or_try_init(|| self.check_out(source.clone())).await.cloned()
     }
 
-    async fn check_out(&self, remote: Remote, options: git::Options) -> Result<Shared, Error> {
+    async fn check_out(&self, source: GitSource) -> Result<Shared, Error> {
         let scratch = self.scratch.clone();
-        let checkout = blocking(move || Ok(git::checkout(&remote, &options, &scratch)?)).await?;
+        let checkout = blocking(move || Ok(git::checkout(&source, &scratch)?)).await?;
         Ok(Arc::new(Repository(checkout)))
     }
-}
-
-fn remote(source: &GitSource) -> Result<Remote, Error> {
-    Ok(Remote {
-        url: source.remote.clone(),
-        reference: source.reference.clone(),
-        directory: TreePath::clean(source.subdirectory.as_deref().unwrap_or_default()).map_err(TreeError::from)?,
-        checksum: None,
-        keep_git_dir: None,
-        submodules: source.submodules,
-        fetch_by_commit: source.fetch_by_commit,
-    })
 }
 
 fn directories(main: &ContextSource, named: &BTreeMap<String, ContextSource>) -> BTreeSet<String> {

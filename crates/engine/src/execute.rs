@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
-use layer::{Compression, LayerWriter, SourceTree, Tree};
+use layer::{Compression, Entry, EntryKind, LayerWriter, SourceTree, Tree};
 use oci::{Descriptor, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -97,11 +97,30 @@ impl<'a> Executor<'a> {
         let parent = self.snapshot(parent).await?;
         let _permit = self.working.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
         let vertex = self.events.start(step.label.to_string());
-        let made = async { self.layer(self.kept.contains(&step.id), work.await?).await }.await;
+        let made = async {
+            let items = work.await?;
+            self.warn_of_whiteouts(step, &items);
+            self.layer(self.kept.contains(&step.id), items).await
+        };
+        let made = made.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(made, Ok((_, true)));
         let (layer, _) = vertex.finish(cached, made)?;
         Ok(Arc::new(Snapshot::over(parent, layer)))
+    }
+
+    /// A file of a context that is named as layers name what they remove is that, in every builder.
+    fn warn_of_whiteouts(&self, step: &Step, items: &[Item]) {
+        let is_one = |entry: &Entry| {
+            matches!(entry.kind, EntryKind::File { .. })
+                && entry.path.file_name().is_some_and(|name| name.starts_with(b".wh."))
+        };
+        for (entry, _) in items.iter().filter(|(entry, _)| is_one(entry)) {
+            let source = &self.work.source;
+            let place = step.span.map(|span| format!("{}:{}", source.name, source.line_column(span.start).line));
+            let message = format!("{} is no file in the image: its name removes another, as whiteouts do", entry.path);
+            self.events.warn(message, place);
+        }
     }
 
     async fn copy(&self, copy: &graph::Copy) -> Result<Vec<Item>, Error> {

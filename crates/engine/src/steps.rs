@@ -48,7 +48,10 @@ pub(crate) fn copy(
     let attributes = Attributes { owner, mode: op.mode.clone(), created: setting.created() };
     let mut overlay = overlay(lower);
     for (source, input) in op.sources.iter().zip(inputs) {
-        copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| error.at(source.span))?;
+        copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| {
+            let destination = matches!(&error, Error::Copy(error) if error.is_at_destination());
+            error.at(if destination { op.destination_span.or(source.span) } else { source.span })
+        })?;
     }
     items(overlay, setting)
 }

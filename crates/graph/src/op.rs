@@ -38,6 +38,8 @@ pub struct Copy {
     pub sources: Vec<CopySource>,
     /// Absolute and cleaned, but a trailing `/` or `/.` is kept: both mean a directory.
     pub destination: String,
+    /// The word that names it.
+    pub destination_span: Option<Span>,
     /// `--chown`; root when `None`.
     pub owner: Option<OwnerSpec>,
     /// `--chmod`; the source's mode when `None`.

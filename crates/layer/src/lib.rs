@@ -22,7 +22,7 @@ pub use entry::{Entry, EntryKind, Timestamp};
 pub use error::Error;
 pub use index::{IndexEntry, IndexedLayer, LayerIndex, index_layer};
 pub use recompress::{Recompressed, recompress};
-pub use resolve::{MAX_LINKS, Resolved, resolve, resolve_existing};
+pub use resolve::{MAX_LINKS, Resolved, Trail, resolve, resolve_existing};
 pub use source::{Content, FileIdentity, Fingerprint, SourceTree, TreeError};
 pub use tree::{TarSource, Tree};
 pub use unpack::{Ownership, unpack};

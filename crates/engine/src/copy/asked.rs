@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use dockerfile::ignore::Patterns;
-use layer::{SourceTree, TreeError, resolve};
+use dockerfile::ignore::{Matched, Patterns};
+use layer::{Entry, SourceTree, TreeError, resolve};
 use rootfs::TreePath;
 
 use super::{CopyError, wildcard};
@@ -54,13 +54,15 @@ fn leads(tree: &dyn SourceTree, source: &[u8], path: &TreePath) -> Result<bool, 
 
 /// Whether the patterns, in which `**` means any depth, match `path` or anything below it.
 fn selects_below(tree: &dyn SourceTree, patterns: &Patterns, path: &TreePath) -> Result<bool, TreeError> {
-    let mut waiting = vec![path.clone()];
-    while let Some(path) = waiting.pop() {
-        if patterns.matches(&String::from_utf8_lossy(path.as_bytes())) {
+    let mut waiting: Vec<(Entry, Matched)> =
+        tree.entry(path)?.map(|entry| (entry, Matched::default())).into_iter().collect();
+    while let Some((entry, above)) = waiting.pop() {
+        let (matched, state) = patterns.matches_below(&String::from_utf8_lossy(entry.path.as_bytes()), &above);
+        if matched {
             return Ok(true);
         }
-        if tree.entry(&path)?.is_some_and(|entry| entry.is_dir()) {
-            waiting.extend(tree.children(&path)?.into_iter().map(|child| child.path));
+        if entry.is_dir() {
+            waiting.extend(tree.children(&entry.path)?.into_iter().map(|child| (child, state.clone())));
         }
     }
     Ok(false)
