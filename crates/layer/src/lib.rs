@@ -7,6 +7,7 @@ mod decompress;
 mod entry;
 mod error;
 mod index;
+pub mod overlay;
 mod pipeline;
 mod recompress;
 mod resolve;

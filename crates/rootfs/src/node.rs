@@ -16,7 +16,7 @@ use crate::{Error, Metadata, Time, TreePath};
 /// A descriptor that names one file and cannot be made to name another, whatever happens to its path.
 #[derive(Debug)]
 pub struct Node {
-    fd: OwnedFd,
+    fd: File,
     path: TreePath,
     /// Whether it was opened, as opposed to only held: then every call has a form that takes the descriptor.
     opened: bool,
@@ -24,11 +24,11 @@ pub struct Node {
 
 impl Node {
     pub(crate) fn new(fd: OwnedFd, path: TreePath) -> Node {
-        Node { fd, path, opened: false }
+        Node { fd: File::from(fd), path, opened: false }
     }
 
     pub(crate) fn opened(fd: OwnedFd, path: TreePath) -> Node {
-        Node { fd, path, opened: true }
+        Node { fd: File::from(fd), path, opened: true }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -42,7 +42,12 @@ impl Node {
 
     /// The open file. One that is only held cannot be read.
     pub fn into_file(self) -> File {
-        File::from(self.fd)
+        self.fd
+    }
+
+    /// As [`Node::into_file`], without giving it away.
+    pub fn file(&self) -> &File {
+        &self.fd
     }
 
     /// What it is.

@@ -29,15 +29,29 @@ impl<S: ChunkSink> Framer<S> {
         content: Option<&dyn Content>,
         witness: Witness<'_>,
     ) -> Result<u64, Error> {
+        let mut reader = None;
+        if entry.size() > 0 {
+            let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
+            reader = Some(content.open().map_err(|source| read_error(&entry.path, source))?);
+        }
+        self.append_reader(entry, reader.as_deref_mut().map(|reader| reader as &mut dyn Read), witness)
+    }
+
+    /// As [`Framer::append`], for bytes that are being read already.
+    pub(crate) fn append_reader(
+        &mut self,
+        entry: &Entry,
+        reader: Option<&mut dyn Read>,
+        witness: Witness<'_>,
+    ) -> Result<u64, Error> {
         self.header.clear();
         header::encode(entry, &mut self.header)?;
         self.chunks.write(&self.header)?;
         let offset = self.chunks.offset();
         let size = entry.size();
         if size > 0 {
-            let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
-            let mut reader = content.open().map_err(|source| read_error(&entry.path, source))?;
-            self.copy(&entry.path, &mut *reader, size, witness)?;
+            let reader = reader.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
+            self.copy(&entry.path, reader, size, witness)?;
             self.chunks.write(&[0; super::BLOCK][..padding(size)])?;
         }
         Ok(offset)
