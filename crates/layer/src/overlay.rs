@@ -11,14 +11,18 @@ mod describe;
 mod flatten;
 mod lower;
 mod place;
+mod root;
 mod times;
+mod usage;
 
 pub use changes::{Diff, Written, write_changes};
 pub use compare::{Listing, write_differences};
-pub use describe::{OWNER_XATTR, Owners, describe_root};
+pub use describe::{OWNER_XATTR, Owners};
 pub use flatten::flatten;
 pub use lower::{Unpacked, unpack_lower};
+pub use root::describe_root;
 pub use times::Times;
+pub use usage::disk_usage;
 
 use rootfs::{FileKind, Metadata};
 

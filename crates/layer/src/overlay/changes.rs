@@ -13,9 +13,8 @@ use std::vec;
 use rootfs::{Dir, FileKind, Metadata, Node, Root, SparseFile, Time, TreePath};
 
 use super::below::{Below, Found, Layers, Merged};
-use super::describe::{
-    Attributes, Describer, OWNER_XATTR, Side, describe, entry_of, kind_of, owner_text, plain_root, time,
-};
+use super::describe::{Attributes, Describer, OWNER_XATTR, Side, describe, entry_of, kind_of, owner_text, time};
+use super::root::plain_root;
 use super::{Listing, Owners, Scheme, Times, is_whiteout};
 use crate::tar::Writer;
 use crate::{Entry, EntryKind, Error, Timestamp};

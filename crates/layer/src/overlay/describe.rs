@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rootfs::{Dir, FileKind, Metadata, Node, Root, Time, TreePath};
+use rootfs::{Dir, FileKind, Metadata, Node, Time, TreePath};
 
 use super::below::Found;
 use super::{Owning, Scheme};
@@ -82,9 +82,10 @@ impl Describer<'_> {
 }
 
 /// Whether an extended attribute is part of a layer: a file's capabilities and what users set. The rest is the machine's (labels,
-/// access lists that a directory above hands down) or the overlay's.
+/// access lists that a directory above hands down), the overlay's or ours.
 pub(super) fn is_content(name: &[u8]) -> bool {
-    let users = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.") && name != OWNER_XATTR;
+    let marks: [&[u8]; 2] = [b"user.overlay.", b"user.shipsmith."];
+    let users = name.starts_with(b"user.") && !marks.iter().any(|prefix| name.starts_with(prefix));
     users || name == b"security.capability"
 }
 
@@ -120,32 +121,6 @@ pub(super) fn describe(node: &Node, entry: &Entry, scheme: Scheme) -> Result<(),
 
 pub(super) fn time(time: Timestamp) -> Time {
     Time { seconds: time.seconds, nanos: time.nanos }
-}
-
-/// The root directory of a layer that says nothing about it.
-pub(super) fn plain_root() -> Entry {
-    Entry::new(TreePath::root(), EntryKind::Directory, 0o755)
-}
-
-/// Makes the root of a new upper directory what the merged root of `lowers` (base first) is, as an overlay shows its upper one.
-/// The topmost layer that describes its root wins; a root of mode 0755, owned by root, of the epoch counts as not described.
-///
-/// # Errors
-/// When that cannot be read or set.
-pub fn describe_root(upper: &Root, lowers: &[Root], scheme: Scheme) -> Result<(), Error> {
-    let owners = Owners::default();
-    let describer = Describer { scheme, owners: &owners };
-    let mut entry = plain_root();
-    for lower in lowers.iter().rev() {
-        let dir = lower.dir(&TreePath::root())?;
-        let found = dir.node().metadata()?;
-        let attributes = describer.of_node(dir.node().xattrs()?, &found, Side::Below);
-        entry = entry_of(TreePath::root(), EntryKind::Directory, &found, attributes);
-        if entry != plain_root() {
-            break;
-        }
-    }
-    describe(upper.dir(&TreePath::root())?.node(), &entry, scheme)
 }
 
 /// An entry with a file's own time.

@@ -6,8 +6,9 @@ use std::io;
 use rootfs::{Dir, FileKind, Metadata, Root, TreePath};
 
 use super::below::{Below, Found, Layers, Merged};
-use super::describe::{Describer, describe, describe_root, entry_of, kind_of};
+use super::describe::{Describer, describe, entry_of, kind_of};
 use super::place::Maker;
+use super::root::describe_root;
 use super::{Owners, Scheme};
 use crate::{Entry, Error};
 

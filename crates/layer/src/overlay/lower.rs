@@ -10,8 +10,9 @@ use std::rc::Rc;
 use rootfs::{Dir, FileKind, Metadata, Root, TreePath};
 
 use super::below::{Below, is_opaque};
-use super::describe::{Describer, describe, entry_of, kind_of, plain_root};
+use super::describe::{Describer, describe, entry_of, kind_of};
 use super::place::{Maker, whiteout};
+use super::root::{note_root, plain_root};
 use super::{Owners, Scheme, is_whiteout};
 use crate::resolve::resolve_by;
 use crate::tar::{Dialect, Reader};
@@ -340,7 +341,11 @@ impl<'a> Unpacker<'a> {
         if self.opaque_root {
             self.hide_below_root()?;
         }
-        self.directories.entry(TreePath::root()).or_insert_with(plain_root);
+        let top = self.root.dir(&TreePath::root())?;
+        match self.directories.remove(&TreePath::root()) {
+            Some(entry) => note_root(&top, &entry, self.maker.scheme)?,
+            None => describe(top.node(), &plain_root(), self.maker.scheme)?,
+        }
         for (path, entry) in self.directories.iter().rev() {
             describe(self.root.dir(path)?.node(), entry, self.maker.scheme)?;
         }
