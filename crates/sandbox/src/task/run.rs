@@ -20,6 +20,8 @@ pub(crate) fn run(job: &Job, mut fds: Descriptors, channel: &Channel) -> Result<
         times: job.spec.times,
         form: job.form(),
         owners: job.spec.owners.as_ref(),
+        changed: Default::default(),
+        before: None,
     };
     diff::write(&difference, archive.into())
 }
