@@ -8,7 +8,9 @@
 //! does first), `task` (what it is for).
 
 mod error;
+mod inside;
 mod level;
+mod mounts;
 mod output;
 mod owners;
 mod ran;

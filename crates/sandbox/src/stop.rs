@@ -24,7 +24,7 @@ impl Stop {
     /// Ends the run, with everything the process started.
     pub fn set(&self) {
         // It can only fail when it is set as often as a 64-bit number counts.
-        drop(rustix::io::write(&*self.0, &1u64.to_ne_bytes()));
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
     }
 
     /// Whether somebody set it.
