@@ -13,12 +13,14 @@ use store::Store;
 
 use crate::assemble::{Built, compression};
 use crate::bases::{BaseImage, Bases};
+use crate::cache::{self, Imported};
 use crate::cancel::Cancel;
 use crate::contexts::Contexts;
 use crate::event::{EventSink, Events, Transfers};
 use crate::execute::{Executor, Work};
 use crate::layers::Layers;
 use crate::output::{Outcome, Writer};
+use crate::run::{self, Runner};
 use crate::steps::Setting;
 use crate::{BuildRequest, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
 
@@ -78,21 +80,30 @@ impl Engine {
         let (contexts, file) = self.load(request, &events).await?;
         let (graphs, images) = self.plan_all(&file, request, &contexts, &events).await?;
         report_plans(&file.source, &graphs, &events);
+        for step in graphs.iter().flat_map(|graph| &graph.steps) {
+            run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
+        }
         let transfers = Arc::new(Transfers::new(&events));
         let client = self.client.observed(Arc::clone(&transfers) as Arc<dyn registry::Observer>);
         let layers = Layers::new(Arc::clone(&self.store), client.clone(), request.pull == PullPolicy::Offline);
+        let times = timestamp(request, &graphs);
         let work = Work {
             source: Arc::clone(&file.source),
-            setting: Setting { timestamp: timestamp(request, &graphs), normalize_modes: request.normalize_modes },
+            setting: Setting { timestamp: times, normalize_modes: request.normalize_modes },
             compression: chosen_compression(request)?,
+            runner: Runner::new(layers.clone(), request.sandbox.clone(), times, cancel.clone()),
+            imported: Imported::read(&request.cache_from, &client, &events).await,
             layers,
             contexts: Arc::new(contexts),
             cancel,
-            no_cache: request.no_cache,
         };
-        let outcome = execute(&work, &graphs, &images, &events).await?;
+        let mut outcome = execute(&work, &graphs, &images, &events).await?;
+        if request.cache_to.iter().any(|target| target.place.is_none()) {
+            outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
+        }
         let writer = Writer { store: &self.store, client, transfers, request, work: &work, events: &events };
         let mut report = writer.write_all(&outcome).await?;
+        writer.write_caches(&outcome.made).await?;
         report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
         report.bases = images.values().map(|image| (image.name.clone(), image.named_digest.clone())).collect();
         Ok(report)
@@ -162,7 +173,7 @@ async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Ev
     let roots = chains.iter().filter_map(|chain| chain.last()).map(|root| executor.snapshot(*root));
     let snapshots = try_join_all(roots).await?;
     let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
-    Ok(Outcome::new(built, snapshots))
+    Ok(Outcome::new(built, snapshots, executor.made()))
 }
 
 fn check(request: &BuildRequest) -> Result<(), Error> {
@@ -197,10 +208,16 @@ pub(crate) fn graph_request(
         named_contexts: named.collect::<Result<_, Error>>()?,
         ignored: contexts.ignored().cloned(),
         run: match request.run {
-            RunPolicy::Refuse => graph::RunPolicy::Refuse,
+            RunPolicy::Execute => graph::RunPolicy::Execute,
             RunPolicy::Skip => graph::RunPolicy::Skip,
+            RunPolicy::Refuse => graph::RunPolicy::Refuse,
         },
-        no_cache: request.no_cache.then(Vec::new),
+        no_cache: request.no_cache.clone(),
+        network: request.sandbox.network,
+        extra_hosts: request.sandbox.add_hosts.clone(),
+        shm_size: request.sandbox.shm_size,
+        ulimits: request.sandbox.ulimits.clone(),
+        cgroup_parent: request.sandbox.cgroup_parent.clone(),
         ..Request::new(platform.clone())
     })
 }
