@@ -1,5 +1,6 @@
 //! Image layers: entries, tar, compression, hashes, header indexes and merged trees.
 
+mod adopt;
 mod chunk;
 mod codec;
 mod compression;
@@ -17,6 +18,7 @@ mod tree;
 mod unpack;
 mod writer;
 
+pub use adopt::adopt;
 pub use compression::Compression;
 pub use decompress::{Format, decompress};
 pub use entry::{Entry, EntryKind, Timestamp};
