@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use dockerfile::{Dockerfile, Source, Span};
 use futures_util::future::try_join_all;
@@ -18,6 +19,7 @@ use crate::contexts::Contexts;
 use crate::event::{EventSink, Events, Transfers};
 use crate::execute::{Executor, Work};
 use crate::layers::Layers;
+use crate::outbound::{Outbound, is_loopback};
 use crate::output::{Outcome, Writer};
 use crate::steps::Setting;
 use crate::{BuildRequest, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
@@ -86,8 +88,10 @@ impl Engine {
             setting: Setting { timestamp: timestamp(request, &graphs), normalize_modes: request.normalize_modes },
             compression: chosen_compression(request)?,
             layers,
+            outbound: Outbound::of(request, &client),
             contexts: Arc::new(contexts),
             cancel,
+            fresh: AtomicBool::new(false),
             no_cache: request.no_cache,
         };
         let outcome = execute(&work, &graphs, &images, &events).await?;
@@ -243,15 +247,6 @@ fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
         _ => false,
     };
     compression(&asked, !request.outputs.is_empty() && request.outputs.iter().all(local))
-}
-
-/// Whether a registry is on this machine.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => registry.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 impl Output {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
-use layer::{Compression, LayerWriter, SourceTree, Tree};
+use layer::{Compression, LayerWriter, Sink, SourceTree, Tree};
 use oci::{Descriptor, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -16,6 +17,7 @@ use crate::cancel::Cancel;
 use crate::contexts::Contexts;
 use crate::event::Events;
 use crate::layers::{LayerRef, Layers, Origin, blocking};
+use crate::outbound::Outbound;
 use crate::overlay::{Empty, Item};
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
@@ -27,8 +29,12 @@ pub(crate) struct Work {
     pub(crate) setting: Setting,
     pub(crate) compression: Compression,
     pub(crate) layers: Layers,
+    /// Where new layers of images are sent as they are made, instead of being stored.
+    pub(crate) outbound: Option<Outbound>,
     pub(crate) contexts: Arc<Contexts>,
     pub(crate) cancel: Cancel,
+    /// Set when a layer had to be made.
+    pub(crate) fresh: AtomicBool,
     /// `--no-cache`: nothing is taken from the cache.
     pub(crate) no_cache: bool,
 }
@@ -96,6 +102,7 @@ impl<'a> Executor<'a> {
         let made = async { self.layer(self.kept.contains(&step.id), work.await?).await }.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(made, Ok((_, true)));
+        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
         let (layer, _) = vertex.finish(cached, made)?;
         Ok(Arc::new(Snapshot::over(parent, layer)))
     }
@@ -137,16 +144,22 @@ impl<'a> Executor<'a> {
     async fn layer(&self, kept: bool, items: Vec<Item>) -> Result<(LayerRef, bool), Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
         let (compression, look) = (kept.then_some(self.work.compression), !self.work.no_cache);
+        let outbound = self.work.outbound.clone().filter(|_| kept);
         blocking(move || {
             let key = warm::key(&items, compression);
             if let Some(key) = key.as_ref().filter(|_| look)
-                && let Some(layer) = warm::find(layers.store(), key)?
+                && let Some(layer) = warm::find(layers.store(), key, outbound.as_ref())?
             {
                 return Ok((layer, true));
             }
-            let layer = match compression {
-                Some(compression) => write_blob(&layers, &cancel, compression, &items)?,
-                None => write_tar(&layers, &cancel, &items)?,
+            let sent = match (&outbound, compression) {
+                (Some(outbound), Some(compression)) => outbound.send(&layers, &cancel, compression, &items)?,
+                _ => None,
+            };
+            let layer = match (sent, compression) {
+                (Some(layer), _) => layer,
+                (None, Some(compression)) => write_blob(&layers, &cancel, compression, &items)?,
+                (None, None) => write_tar(&layers, &cancel, &items)?,
             };
             if let Some(key) = key {
                 warm::remember(layers.store(), &key, &layer)?;
@@ -159,8 +172,8 @@ impl<'a> Executor<'a> {
 
 fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().raw_writer(None)?);
-    let (layer, sink) = write_items(LayerWriter::new(sink, compression)?, items)?;
-    sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
+    let (layer, sink) = append_items(LayerWriter::new(sink, compression)?, items)?;
+    sink.0.into_inner().finish_hashed(&layer.digest, layer.size)?;
     let media_type = MediaType::layer(encoding(compression), false);
     let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
     keep_index(layers, layer, Some(blob))
@@ -168,25 +181,23 @@ fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items:
 
 fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().tar_writer(None)?);
-    let (layer, sink) = write_items(LayerWriter::new(sink, Compression::None)?, items)?;
-    sink.into_inner().finish()?;
+    let (layer, sink) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
+    sink.0.into_inner().finish()?;
     keep_index(layers, layer, None)
 }
 
-fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<LayerRef, Error> {
+pub(crate) fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<LayerRef, Error> {
     layers.store().put_index(&layer.diff_id, &layer.index)?;
     layers.know(&layer.diff_id, Arc::new(layer.index));
     Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
 }
 
-fn write_items<W: std::io::Write + Send + 'static>(
-    mut writer: LayerWriter<W>,
-    items: &[Item],
-) -> Result<(layer::Layer, W), Error> {
+/// Writes all of `items` and ends the layer.
+pub(crate) fn append_items<S: Sink>(mut writer: LayerWriter<S>, items: &[Item]) -> Result<(layer::Layer, S), Error> {
     for (entry, content) in items {
         writer.append(entry, content.as_deref())?;
     }
-    Ok(writer.finish()?)
+    Ok(writer.complete()?)
 }
 
 /// How a layer compressed so is encoded.

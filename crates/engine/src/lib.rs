@@ -20,6 +20,7 @@ mod execute;
 mod inspect;
 mod layers;
 mod layout;
+mod outbound;
 mod output;
 mod overlay;
 mod owner;

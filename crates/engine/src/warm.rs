@@ -14,6 +14,7 @@ use store::Store;
 
 use crate::Error;
 use crate::layers::{LayerRef, Origin};
+use crate::outbound::Outbound;
 use crate::overlay::Item;
 
 /// Changes whenever the same items would become other bytes.
@@ -64,15 +65,18 @@ fn now() -> i128 {
     i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// The layer that `key` stands for, if the store still has it.
-pub(crate) fn find(store: &Store, key: &Key) -> Result<Option<LayerRef>, Error> {
+/// The layer that `key` stands for, if the store still has it, or the registries that it was sent to and is to go to again.
+/// Blocks.
+pub(crate) fn find(store: &Store, key: &Key, outbound: Option<&Outbound>) -> Result<Option<LayerRef>, Error> {
     let Some(bytes) = store.cache_get(RECORD, &key.digest)?.filter(|_| key.settled) else { return Ok(None) };
-    let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
-    let there = match &record.blob {
-        Some(blob) => store.contains(&blob.digest),
-        None => store.tar(&record.diff_id)?.is_some(),
+    let Ok(Record { diff_id, blob }) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
+    let origin = match (&blob, outbound) {
+        (Some(blob), _) if store.contains(&blob.digest) => Some(Origin::Store),
+        (Some(blob), Some(outbound)) if outbound.has(&blob.digest)? => Some(outbound.origin()),
+        (Some(_), _) => None,
+        (None, _) => store.tar(&diff_id)?.map(|_| Origin::Store),
     };
-    Ok(there.then_some(LayerRef { diff_id: record.diff_id, blob: record.blob, origin: Origin::Store }))
+    Ok(origin.map(|origin| LayerRef { diff_id, blob, origin }))
 }
 
 /// Remembers what `key` stands for.
@@ -82,7 +86,8 @@ pub(crate) fn remember(store: &Store, key: &Key, layer: &LayerRef) -> Result<(),
     }
     let record = Record { diff_id: layer.diff_id.clone(), blob: layer.blob.clone() };
     let bytes = serde_json::to_vec(&record).map_err(|error| Error::Internal(error.to_string()))?;
-    let needs: Vec<Digest> = layer.blob.iter().map(|blob| blob.digest.clone()).collect();
+    let here = layer.blob.iter().filter(|_| layer.origin == Origin::Store);
+    let needs: Vec<Digest> = here.map(|blob| blob.digest.clone()).collect();
     Ok(store.cache_put(RECORD, &key.digest, &bytes, &needs)?)
 }
 

@@ -2,6 +2,9 @@
 
 use std::ops::Deref;
 
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+
 use crate::Error;
 
 /// A buffer of a fixed size, filled up to a length.
@@ -23,6 +26,37 @@ impl Chunk {
 
     fn space(&mut self) -> &mut [u8] {
         &mut self.bytes[self.len..]
+    }
+
+    /// The bytes, to whoever wants to keep them for a while; the buffer goes to `spare` when nobody does any more.
+    pub(crate) fn lend(self, spare: Sender<Chunk>) -> Bytes {
+        Bytes::from_owner(Lent { chunk: self, spare })
+    }
+}
+
+/// A chunk that comes back.
+struct Lent {
+    chunk: Chunk,
+    spare: Sender<Chunk>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.chunk
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let chunk = std::mem::replace(&mut self.chunk, Chunk::new(0));
+        // One too many is freed.
+        let _ = self.spare.try_send(chunk.emptied());
+    }
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        self
     }
 }
 

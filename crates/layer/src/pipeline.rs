@@ -2,39 +2,39 @@
 //!
 //! A layer of one chunk goes this way on the caller's thread. From the second chunk on, the caller only frames and hashes
 //! the tar; chunks are compressed side by side, and one thread takes the results in order, hashes them and writes them.
-//! Every channel is bounded, so memory is bounded by the number of threads.
+//! Every channel is bounded, so memory is bounded by the number of threads and by what the sink keeps.
 
-use std::io::Write;
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use oci::{Digest, Hasher};
 
 use crate::chunk::{Chunk, ChunkSink};
 use crate::codec::Codec;
-use crate::{Compression, Error};
+use crate::{Compression, Error, Sink};
 
 /// What a finished pipeline knows.
-pub(crate) struct Finished<W> {
+pub(crate) struct Finished<S> {
     /// Of the tar; `None` when the blob is the tar.
     pub(crate) diff: Option<Digest>,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
-    pub(crate) sink: W,
+    pub(crate) sink: S,
 }
 
 /// Hashes and counts what it writes.
-struct Tail<W> {
+struct Tail<S> {
     hasher: Hasher,
     size: u64,
-    sink: W,
+    sink: S,
 }
 
-impl<W: Write> Tail<W> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.hasher.update(bytes);
+impl<S: Sink> Tail<S> {
+    fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.hasher.update(&bytes);
         self.size += bytes.len() as u64;
-        self.sink.write_all(bytes).map_err(Error::Write)
+        self.sink.take(bytes).map_err(Error::Write)
     }
 }
 
@@ -44,46 +44,49 @@ enum Ticket {
     Compressing(Receiver<Result<Vec<u8>, Error>>),
 }
 
+/// Empty chunks that are kept for each pipeline, besides one for each compressor: some are with the sink for a while.
+const SPARE: usize = 8;
+
 struct Job {
     chunk: Chunk,
     reply: Sender<Result<Vec<u8>, Error>>,
 }
 
-pub(crate) struct Pipeline<W> {
+pub(crate) struct Pipeline<S> {
     compression: Compression,
     chunk_size: usize,
     threads: usize,
     diff: Option<Hasher>,
-    stage: Stage<W>,
+    stage: Stage<S>,
 }
 
 /// Where the tail is.
-enum Stage<W> {
+enum Stage<S> {
     /// Here, as long as there is at most one chunk, which waits.
-    Alone { tail: Tail<W>, waiting: Option<Chunk>, codec: Option<Codec> },
+    Alone { tail: Tail<S>, waiting: Option<Chunk>, codec: Option<Codec> },
     /// On a thread of its own.
-    Threads(Threads<W>),
+    Threads(Threads<S>),
     /// Nowhere any more: a thread failed and its error was reported.
     Failed,
 }
 
-struct Threads<W> {
+struct Threads<S> {
     tickets: Sender<Ticket>,
     jobs: Option<Sender<Job>>,
     /// Emptied chunks to fill again.
     spare: Receiver<Chunk>,
     compressors: Vec<JoinHandle<()>>,
-    tail: JoinHandle<Result<Tail<W>, Error>>,
+    tail: JoinHandle<Result<Tail<S>, Error>>,
 }
 
-impl<W: Write + Send + 'static> Pipeline<W> {
+impl<S: Sink> Pipeline<S> {
     /// A way to `sink` with at most `threads` compressors.
     pub(crate) fn new(
-        sink: W,
+        sink: S,
         compression: Compression,
         threads: usize,
         chunk_size: usize,
-    ) -> Result<Pipeline<W>, Error> {
+    ) -> Result<Pipeline<S>, Error> {
         // A wrong level is the caller's error now, not a thread's later.
         let codec = Codec::new(compression)?;
         Ok(Pipeline {
@@ -96,7 +99,7 @@ impl<W: Write + Send + 'static> Pipeline<W> {
     }
 
     /// Waits for every chunk to be written.
-    pub(crate) fn finish(mut self) -> Result<Finished<W>, Error> {
+    pub(crate) fn finish(mut self) -> Result<Finished<S>, Error> {
         let tail = match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Alone { tail, waiting, codec } => finish_alone(tail, waiting, codec)?,
             Stage::Threads(threads) => threads.join()?,
@@ -119,7 +122,7 @@ impl<W: Write + Send + 'static> Pipeline<W> {
     }
 }
 
-impl<W: Write + Send + 'static> ChunkSink for Pipeline<W> {
+impl<S: Sink> ChunkSink for Pipeline<S> {
     fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
         if let Some(hasher) = &mut self.diff {
             hasher.update(&chunk);
@@ -141,19 +144,19 @@ impl<W: Write + Send + 'static> ChunkSink for Pipeline<W> {
     }
 }
 
-fn finish_alone<W: Write>(mut tail: Tail<W>, waiting: Option<Chunk>, codec: Option<Codec>) -> Result<Tail<W>, Error> {
+fn finish_alone<S: Sink>(mut tail: Tail<S>, waiting: Option<Chunk>, codec: Option<Codec>) -> Result<Tail<S>, Error> {
     match (waiting, codec) {
-        (Some(chunk), Some(mut codec)) => tail.write(&codec.compress(&chunk)?)?,
-        (Some(chunk), None) => tail.write(&chunk)?,
+        (Some(chunk), Some(mut codec)) => tail.write(codec.compress(&chunk)?.into())?,
+        (Some(chunk), None) => tail.write(Bytes::from_owner(chunk))?,
         (None, _) => {}
     }
     Ok(tail)
 }
 
-impl<W: Write + Send + 'static> Threads<W> {
-    fn start(compression: Compression, threads: usize, tail: Tail<W>) -> Result<Threads<W>, Error> {
+impl<S: Sink> Threads<S> {
+    fn start(compression: Compression, threads: usize, tail: Tail<S>) -> Result<Threads<S>, Error> {
         let (tickets, due) = bounded(threads + 2);
-        let (spare_sender, spare) = bounded(threads + 2);
+        let (spare_sender, spare) = bounded(threads + SPARE);
         let (jobs, todo) = bounded::<Job>(threads);
         let mut compressors = Vec::new();
         while compressors.len() < threads {
@@ -176,7 +179,7 @@ impl<W: Write + Send + 'static> Threads<W> {
         jobs.send(Job { chunk, reply }).map_err(|_| gone())
     }
 
-    fn join(self) -> Result<Tail<W>, Error> {
+    fn join(self) -> Result<Tail<S>, Error> {
         drop((self.tickets, self.jobs));
         let tail = self.tail.join().map_err(|_| gone())?;
         for compressor in self.compressors {
@@ -194,15 +197,11 @@ fn compress_all(mut codec: Codec, todo: &Receiver<Job>, spare: &Sender<Chunk>) {
     }
 }
 
-fn write_all<W: Write>(mut tail: Tail<W>, due: &Receiver<Ticket>, spare: &Sender<Chunk>) -> Result<Tail<W>, Error> {
+fn write_all<S: Sink>(mut tail: Tail<S>, due: &Receiver<Ticket>, spare: &Sender<Chunk>) -> Result<Tail<S>, Error> {
     for ticket in due {
         match ticket {
-            Ticket::Plain(chunk) => {
-                tail.write(&chunk)?;
-                // A spare that does not fit is freed.
-                let _ = spare.try_send(chunk.emptied());
-            }
-            Ticket::Compressing(result) => tail.write(&result.recv().map_err(|_| gone())??)?,
+            Ticket::Plain(chunk) => tail.write(chunk.lend(spare.clone()))?,
+            Ticket::Compressing(result) => tail.write(result.recv().map_err(|_| gone())??.into())?,
         }
     }
     Ok(tail)

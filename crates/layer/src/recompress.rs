@@ -5,11 +5,11 @@ use std::io::{ErrorKind, Read, Write};
 use oci::{DiffId, Digest};
 
 use crate::chunk::Chunker;
-use crate::codec::CHUNK;
+use crate::codec::chunk_size;
 use crate::decompress;
 use crate::pipeline::{Finished, Pipeline};
 use crate::writer::threads;
-use crate::{Compression, Error};
+use crate::{Compression, Error, Writing};
 
 /// What [`recompress`] made of a blob. Its bytes are wherever it wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,8 @@ pub fn recompress<W: Write + Send + 'static>(
     compression: Compression,
 ) -> Result<(Recompressed, W), Error> {
     let (_, mut tar) = decompress(blob)?;
-    let mut chunks = Chunker::new(CHUNK, Pipeline::new(sink, compression, threads(), CHUNK)?);
+    let size = chunk_size(compression);
+    let mut chunks = Chunker::new(size, Pipeline::new(Writing(sink), compression, threads(), size)?);
     loop {
         match tar.read(chunks.space()?) {
             Ok(0) => break,
@@ -43,7 +44,7 @@ pub fn recompress<W: Write + Send + 'static>(
         }
     }
     let (_, pipeline) = chunks.finish()?;
-    let Finished { diff, digest, size, sink } = pipeline.finish()?;
+    let Finished { diff, digest, size, sink: Writing(sink) } = pipeline.finish()?;
     let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
     Ok((Recompressed { diff_id, digest, size }, sink))
 }

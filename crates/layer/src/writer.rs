@@ -5,10 +5,10 @@ use std::io::Write;
 use oci::{DiffId, Digest};
 
 use crate::chunk::Chunker;
-use crate::codec::CHUNK;
+use crate::codec::chunk_size;
 use crate::pipeline::{Finished, Pipeline};
 use crate::tar::Framer;
-use crate::{Compression, Content, Entry, Error, LayerIndex};
+use crate::{Compression, Content, Entry, Error, LayerIndex, Sink, Writing};
 
 /// More compressors than this only cost memory: the one thread that frames and hashes the tar cannot feed them.
 const MAX_THREADS: usize = 8;
@@ -39,18 +39,18 @@ pub struct Layer {
 ///
 /// Same entries and content, same [`Compression`]: same bytes, whatever the number of threads. Dropping it abandons the
 /// layer; the sink is dropped, possibly a moment later.
-pub struct LayerWriter<W: Write + Send + 'static> {
-    framer: Framer<Pipeline<W>>,
+pub struct LayerWriter<S: Sink> {
+    framer: Framer<Pipeline<S>>,
     index: LayerIndex,
     compression: Compression,
 }
 
-impl<W: Write + Send + 'static> LayerWriter<W> {
+impl<W: Write + Send + 'static> LayerWriter<Writing<W>> {
     /// A layer on `sink`, compressed by as many threads as the machine has cores (at most 8), once it is worth it.
     ///
     /// # Errors
     /// When the compression's level does not exist.
-    pub fn new(sink: W, compression: Compression) -> Result<LayerWriter<W>, Error> {
+    pub fn new(sink: W, compression: Compression) -> Result<Self, Error> {
         LayerWriter::with_threads(sink, compression, threads())
     }
 
@@ -58,10 +58,34 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     ///
     /// # Errors
     /// When the compression's level does not exist.
-    pub fn with_threads(sink: W, compression: Compression, threads: usize) -> Result<LayerWriter<W>, Error> {
-        let pipeline = Pipeline::new(sink, compression, threads, CHUNK)?;
+    pub fn with_threads(sink: W, compression: Compression, threads: usize) -> Result<Self, Error> {
+        LayerWriter::start(Writing(sink), compression, threads)
+    }
+
+    /// Ends the layer; gives the sink back, flushed.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn finish(self) -> Result<(Layer, W), Error> {
+        let (layer, Writing(sink)) = self.complete()?;
+        Ok((layer, sink))
+    }
+}
+
+impl<S: Sink> LayerWriter<S> {
+    /// A layer on a sink that takes its bytes without copying them.
+    ///
+    /// # Errors
+    /// When the compression's level does not exist.
+    pub fn on(sink: S, compression: Compression) -> Result<LayerWriter<S>, Error> {
+        LayerWriter::start(sink, compression, threads())
+    }
+
+    fn start(sink: S, compression: Compression, threads: usize) -> Result<LayerWriter<S>, Error> {
+        let chunk = chunk_size(compression);
+        let pipeline = Pipeline::new(sink, compression, threads, chunk)?;
         Ok(LayerWriter {
-            framer: Framer::new(Chunker::new(CHUNK, pipeline)),
+            framer: Framer::new(Chunker::new(chunk, pipeline)),
             index: LayerIndex::default(),
             compression,
         })
@@ -93,7 +117,7 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     ///
     /// # Errors
     /// When the sink fails.
-    pub fn finish(mut self) -> Result<(Layer, W), Error> {
+    pub fn complete(mut self) -> Result<(Layer, S), Error> {
         let (uncompressed_size, pipeline) = self.framer.finish()?;
         let Finished { diff, digest, size, sink } = pipeline.finish()?;
         self.index.set_tar_size(uncompressed_size);
