@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
-use layer::{Compression, LayerWriter, Sink, SourceTree, Tree};
+use layer::{Compression, LayerWriter, Sink, SourceTree, Tree, Writing};
 use oci::{Descriptor, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -21,7 +21,7 @@ use crate::outbound::Outbound;
 use crate::overlay::{Empty, Item};
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
-use crate::warm;
+use crate::{members, warm};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -172,8 +172,10 @@ impl<'a> Executor<'a> {
 
 fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().raw_writer(None)?);
-    let (layer, sink) = append_items(LayerWriter::new(sink, compression)?, items)?;
-    sink.0.into_inner().finish_hashed(&layer.digest, layer.size)?;
+    let known = members::StoredMembers::of(layers.store());
+    let (layer, Writing(sink)) = append_items(LayerWriter::on(Writing(sink), compression, Some(known))?, items)?;
+    sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
+    members::remember(layers.store(), &layer)?;
     let media_type = MediaType::layer(encoding(compression), false);
     let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
     keep_index(layers, layer, Some(blob))
@@ -181,8 +183,8 @@ fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items:
 
 fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().tar_writer(None)?);
-    let (layer, sink) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
-    sink.0.into_inner().finish()?;
+    let (layer, Writing(sink)) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
+    sink.into_inner().finish()?;
     keep_index(layers, layer, None)
 }
 

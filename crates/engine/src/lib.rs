@@ -20,6 +20,7 @@ mod execute;
 mod inspect;
 mod layers;
 mod layout;
+mod members;
 mod outbound;
 mod output;
 mod overlay;

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream;
-use layer::{Compression, Layer, LayerWriter, Sink};
+use layer::{Compression, LayerWriter, Sink};
 use oci::{Descriptor, Digest, MediaType, Reference, Repository};
 use registry::Client;
+use store::RawBlobWriter;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::cancel::Cancel;
 use crate::execute::{append_items, encoding, keep_index};
 use crate::layers::{LayerRef, Layers, Origin};
+use crate::members::{self, StoredMembers};
 use crate::overlay::Item;
 use crate::{BuildRequest, Error, Output};
 
@@ -62,7 +64,7 @@ impl Outbound {
     }
 
     /// Makes the layer of `items` and sends it; `None` when it could not be sent, which whoever pushes will find out and
-    /// tell. Blocks.
+    /// tell. A compressed layer is stored too: it was dear to make, and a later one may use its parts. Blocks.
     pub(crate) fn send(
         &self,
         layers: &Layers,
@@ -70,32 +72,34 @@ impl Outbound {
         compression: Compression,
         items: &[Item],
     ) -> Result<Option<LayerRef>, Error> {
-        let (uploads, fan) = self.begin(cancel);
-        let made = append_items(LayerWriter::on(fan, compression)?, items);
-        let layer = match made {
-            Ok((layer, fan)) => {
-                // The bodies end here; what is missing is their name.
-                drop(fan);
-                layer
-            }
-            Err(Error::Layer(layer::Error::Write(_))) if !cancel.is_set() => return Ok(None),
-            Err(error) => return Err(error),
+        let store = layers.store();
+        let (kept, known) = match compression {
+            Compression::None => (None, None),
+            _ => (Some(store.raw_writer(None)?), Some(StoredMembers::of(store))),
         };
-        if !uploads.commit(&layer.digest) {
-            return Ok(None);
-        }
-        self.keep(layers, layer, compression).map(Some)
-    }
-
-    fn keep(&self, layers: &Layers, layer: Layer, compression: Compression) -> Result<LayerRef, Error> {
+        let (uploads, fan) = self.begin(cancel, kept);
+        let (layer, fan) = match append_items(LayerWriter::on(fan, compression, known)?, items) {
+            Err(Error::Layer(layer::Error::Write(_))) if !cancel.is_set() => return Ok(None),
+            made => made?,
+        };
+        let Fan { kept, senders, .. } = fan;
+        // The bodies end here; what they lack is their name.
+        drop(senders);
+        let origin = match kept {
+            Some(writer) => {
+                writer.finish_hashed(&layer.digest, layer.size)?;
+                members::remember(store, &layer)?;
+                uploads.commit(&layer.digest);
+                Origin::Store
+            }
+            None if uploads.commit(&layer.digest) => self.origin(),
+            None => return Ok(None),
+        };
         let blob = Descriptor::new(MediaType::layer(encoding(compression), false), layer.digest.clone(), layer.size);
-        for repository in &self.repositories {
-            layers.store().add_origins(&[&layer.digest], repository)?;
-        }
-        Ok(LayerRef { origin: self.origin(), ..keep_index(layers, layer, Some(blob))? })
+        Ok(Some(LayerRef { origin, ..keep_index(layers, layer, Some(blob))? }))
     }
 
-    fn begin(&self, cancel: &Cancel) -> (Uploads, Fan) {
+    fn begin(&self, cancel: &Cancel, kept: Option<RawBlobWriter>) -> (Uploads, Fan) {
         let (mut uploads, mut senders) = (Vec::new(), Vec::new());
         for repository in &self.repositories {
             let (sender, receiver) = mpsc::channel::<Bytes>(AHEAD);
@@ -111,7 +115,7 @@ impl Outbound {
             uploads.push(Upload { name, task });
             senders.push(sender);
         }
-        (Uploads(uploads), Fan { cancel: cancel.clone(), senders })
+        (Uploads(uploads), Fan { cancel: cancel.clone(), kept, senders })
     }
 }
 
@@ -157,9 +161,10 @@ impl Uploads {
     }
 }
 
-/// Hands a layer's bytes to every upload.
+/// Hands a layer's bytes to every upload that goes on, and to the store if they are kept.
 struct Fan {
     cancel: Cancel,
+    kept: Option<RawBlobWriter>,
     senders: Vec<mpsc::Sender<Bytes>>,
 }
 
@@ -168,7 +173,11 @@ impl Sink for Fan {
         if self.cancel.is_set() {
             return Err(io::Error::other("the build was cancelled"));
         }
-        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        self.senders.iter().try_for_each(|sender| sender.blocking_send(bytes.clone()).map_err(gone))
+        self.senders.retain(|sender| sender.blocking_send(bytes.clone()).is_ok());
+        match &mut self.kept {
+            Some(kept) => Ok(kept.write_bytes(&bytes)?),
+            None if self.senders.is_empty() => Err(io::ErrorKind::BrokenPipe.into()),
+            None => Ok(()),
+        }
     }
 }

@@ -18,14 +18,9 @@ use crate::outbound::Outbound;
 use crate::overlay::Item;
 
 /// Changes whenever the same items would become other bytes.
-const FORMAT: &str = "shipsmith layer 1";
+const FORMAT: &str = "shipsmith layer 2";
 /// The kind of the store's records.
 const RECORD: &str = "layer";
-/// How long after a change a file system with fine time stamps may still show the same ones: some ticks of the kernel.
-const FINE: i128 = 50_000_000;
-/// The same for one that keeps whole seconds: two, as FAT does.
-const COARSE: i128 = 2_000_000_000;
-
 /// What is remembered of a layer.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -116,8 +111,7 @@ impl Framed {
     fn content(&mut self, content: &dyn Content, now: i128) -> Option<bool> {
         let fingerprint = content.fingerprint()?;
         self.put(&fingerprint.key);
-        let rest = |changed: i128| if changed % 1_000_000_000 == 0 { COARSE } else { FINE };
-        Some(fingerprint.changed.is_none_or(|changed| changed + rest(changed) < now))
+        Some(fingerprint.is_settled(now))
     }
 }
 
@@ -170,7 +164,7 @@ mod tests {
     #[test]
     fn a_file_changed_just_now_is_not_trusted() {
         let settled = |changed: i128| key(&[item("a", 0, At(changed))], None).expect("a key").settled;
-        assert!(settled(now() - COARSE - 1_000_000_000));
+        assert!(settled(now() - 3_000_000_000));
         assert!(!settled(now()));
         assert!(!settled((now() / 1_000_000_000 - 1) * 1_000_000_000));
     }

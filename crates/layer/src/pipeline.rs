@@ -4,6 +4,7 @@
 //! the tar; chunks are compressed side by side, and one thread takes the results in order, hashes them and writes them.
 //! Every channel is bounded, so memory is bounded by the number of threads and by what the sink keeps.
 
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use oci::{Digest, Hasher};
 
 use crate::chunk::{Chunk, ChunkSink};
 use crate::codec::Codec;
+use crate::member::{Member, Members};
 use crate::{Compression, Error, Sink};
 
 /// What a finished pipeline knows.
@@ -20,6 +22,7 @@ pub(crate) struct Finished<S> {
     pub(crate) diff: Option<Digest>,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
+    pub(crate) members: Vec<Member>,
     pub(crate) sink: S,
 }
 
@@ -27,6 +30,7 @@ pub(crate) struct Finished<S> {
 struct Tail<S> {
     hasher: Hasher,
     size: u64,
+    members: Vec<Member>,
     sink: S,
 }
 
@@ -36,12 +40,36 @@ impl<S: Sink> Tail<S> {
         self.size += bytes.len() as u64;
         self.sink.take(bytes).map_err(Error::Write)
     }
+
+    fn write_member(&mut self, compressed: Compressed) -> Result<(), Error> {
+        let member = compressed.told.map(|told| Member {
+            recipe: told.recipe,
+            offset: self.size,
+            length: compressed.bytes.len() as u64,
+            content: told.content,
+            checksum: libdeflater::crc32(&compressed.bytes),
+        });
+        self.members.extend(member);
+        self.write(compressed.bytes.into())
+    }
+}
+
+/// A compressed chunk, and what it can be found by.
+struct Compressed {
+    bytes: Vec<u8>,
+    told: Option<Told>,
+}
+
+struct Told {
+    recipe: Digest,
+    /// CRC-32 of the content.
+    content: u32,
 }
 
 /// A chunk on its way to the tail: as it is, or as the compressor that has it will send it.
 enum Ticket {
     Plain(Chunk),
-    Compressing(Receiver<Result<Vec<u8>, Error>>),
+    Compressing(Receiver<Result<Compressed, Error>>),
 }
 
 /// Empty chunks that are kept for each pipeline, besides one for each compressor: some are with the sink for a while.
@@ -49,7 +77,7 @@ const SPARE: usize = 8;
 
 struct Job {
     chunk: Chunk,
-    reply: Sender<Result<Vec<u8>, Error>>,
+    reply: Sender<Result<Compressed, Error>>,
 }
 
 pub(crate) struct Pipeline<S> {
@@ -57,6 +85,8 @@ pub(crate) struct Pipeline<S> {
     chunk_size: usize,
     threads: usize,
     diff: Option<Hasher>,
+    /// What earlier layers have compressed.
+    members: Option<Arc<dyn Members>>,
     stage: Stage<S>,
 }
 
@@ -86,6 +116,7 @@ impl<S: Sink> Pipeline<S> {
         compression: Compression,
         threads: usize,
         chunk_size: usize,
+        members: Option<Arc<dyn Members>>,
     ) -> Result<Pipeline<S>, Error> {
         // A wrong level is the caller's error now, not a thread's later.
         let codec = Codec::new(compression)?;
@@ -94,7 +125,12 @@ impl<S: Sink> Pipeline<S> {
             chunk_size,
             threads: threads.max(1),
             diff: codec.is_some().then(Hasher::new),
-            stage: Stage::Alone { tail: Tail { hasher: Hasher::new(), size: 0, sink }, waiting: None, codec },
+            members,
+            stage: Stage::Alone {
+                tail: Tail { hasher: Hasher::new(), size: 0, members: Vec::new(), sink },
+                waiting: None,
+                codec,
+            },
         })
     }
 
@@ -105,9 +141,9 @@ impl<S: Sink> Pipeline<S> {
             Stage::Threads(threads) => threads.join()?,
             Stage::Failed => return Err(gone()),
         };
-        let Tail { hasher, size, mut sink } = tail;
+        let Tail { hasher, size, members, mut sink } = tail;
         sink.flush().map_err(Error::Write)?;
-        Ok(Finished { diff: self.diff.map(Hasher::finish), digest: hasher.finish(), size, sink })
+        Ok(Finished { diff: self.diff.map(Hasher::finish), digest: hasher.finish(), size, members, sink })
     }
 
     fn send(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
@@ -138,7 +174,7 @@ impl<S: Sink> ChunkSink for Pipeline<S> {
                 return self.send(chunk);
             }
         };
-        self.stage = Stage::Threads(Threads::start(self.compression, self.threads, tail)?);
+        self.stage = Stage::Threads(Threads::start(self.compression, self.threads, self.members.clone(), tail)?);
         self.send(first)?;
         self.send(chunk)
     }
@@ -154,15 +190,20 @@ fn finish_alone<S: Sink>(mut tail: Tail<S>, waiting: Option<Chunk>, codec: Optio
 }
 
 impl<S: Sink> Threads<S> {
-    fn start(compression: Compression, threads: usize, tail: Tail<S>) -> Result<Threads<S>, Error> {
+    fn start(
+        compression: Compression,
+        threads: usize,
+        members: Option<Arc<dyn Members>>,
+        tail: Tail<S>,
+    ) -> Result<Threads<S>, Error> {
         let (tickets, due) = bounded(threads + 2);
         let (spare_sender, spare) = bounded(threads + SPARE);
         let (jobs, todo) = bounded::<Job>(threads);
         let mut compressors = Vec::new();
         while compressors.len() < threads {
             let Some(codec) = Codec::new(compression)? else { break };
-            let (todo, spare) = (todo.clone(), spare_sender.clone());
-            compressors.push(spawn("compress", move || compress_all(codec, &todo, &spare))?);
+            let (todo, spare, members) = (todo.clone(), spare_sender.clone(), members.clone());
+            compressors.push(spawn("compress", move || compress_all(codec, members.as_deref(), &todo, &spare))?);
         }
         let jobs = (!compressors.is_empty()).then_some(jobs);
         let tail = spawn("layer", move || write_all(tail, &due, &spare_sender))?;
@@ -189,19 +230,32 @@ impl<S: Sink> Threads<S> {
     }
 }
 
-fn compress_all(mut codec: Codec, todo: &Receiver<Job>, spare: &Sender<Chunk>) {
+fn compress_all(mut codec: Codec, members: Option<&dyn Members>, todo: &Receiver<Job>, spare: &Sender<Chunk>) {
     for Job { chunk, reply } in todo {
         // Nobody waits for the reply when the tail failed; the caller learns why from the tail.
-        let _ = reply.send(codec.compress(&chunk));
+        let _ = reply.send(compress(&mut codec, members, &chunk));
         let _ = spare.try_send(chunk.emptied());
     }
+}
+
+/// Compresses the chunk, unless an earlier layer has it compressed.
+fn compress(codec: &mut Codec, members: Option<&dyn Members>, chunk: &Chunk) -> Result<Compressed, Error> {
+    let (Some(members), Some(recipe)) = (members, chunk.recipe()) else {
+        return Ok(Compressed { bytes: codec.compress(chunk)?, told: None });
+    };
+    let told = Told { recipe: recipe.clone(), content: libdeflater::crc32(chunk) };
+    let bytes = match members.find(recipe, told.content) {
+        Some(bytes) => bytes,
+        None => codec.compress(chunk)?,
+    };
+    Ok(Compressed { bytes, told: Some(told) })
 }
 
 fn write_all<S: Sink>(mut tail: Tail<S>, due: &Receiver<Ticket>, spare: &Sender<Chunk>) -> Result<Tail<S>, Error> {
     for ticket in due {
         match ticket {
             Ticket::Plain(chunk) => tail.write(chunk.lend(spare.clone()))?,
-            Ticket::Compressing(result) => tail.write(result.recv().map_err(|_| gone())??.into())?,
+            Ticket::Compressing(result) => tail.write_member(result.recv().map_err(|_| gone())??)?,
         }
     }
     Ok(tail)

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 
 use oci::{DiffId, Digest};
 
-use crate::chunk::Chunker;
+use crate::chunk::{Chunker, Cut};
 use crate::codec::chunk_size;
 use crate::decompress;
 use crate::pipeline::{Finished, Pipeline};
@@ -22,8 +22,9 @@ pub struct Recompressed {
     pub size: u64,
 }
 
-/// Decompresses a layer's blob, whatever it was compressed with, and compresses it again on `sink`: the bytes that
-/// [`LayerWriter`](crate::LayerWriter) would have written. Gives the sink back, flushed. One pass, memory bounded.
+/// Decompresses a layer's blob, whatever it was compressed with, and compresses it again on `sink`. The same tar gives the
+/// same bytes; not those of a [`LayerWriter`](crate::LayerWriter), whose chunks end at entries. Gives the sink back, flushed.
+/// One pass, memory bounded.
 ///
 /// # Errors
 /// When the blob cannot be read, the sink fails, or the compression's level does not exist.
@@ -34,7 +35,8 @@ pub fn recompress<W: Write + Send + 'static>(
 ) -> Result<(Recompressed, W), Error> {
     let (_, mut tar) = decompress(blob)?;
     let size = chunk_size(compression);
-    let mut chunks = Chunker::new(size, Pipeline::new(Writing(sink), compression, threads(), size)?);
+    let mut chunks =
+        Chunker::new(size, Cut::Full, None, Pipeline::new(Writing(sink), compression, threads(), size, None)?);
     loop {
         match tar.read(chunks.space()?) {
             Ok(0) => break,
@@ -44,7 +46,7 @@ pub fn recompress<W: Write + Send + 'static>(
         }
     }
     let (_, pipeline) = chunks.finish()?;
-    let Finished { diff, digest, size, sink: Writing(sink) } = pipeline.finish()?;
+    let Finished { diff, digest, size, sink: Writing(sink), .. } = pipeline.finish()?;
     let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
     Ok((Recompressed { diff_id, digest, size }, sink))
 }

@@ -1,11 +1,13 @@
 //! Writing a layer: files in, a blob and all that is known of it out, in one pass.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use oci::{DiffId, Digest};
 
-use crate::chunk::Chunker;
+use crate::chunk::{Chunker, Cut};
 use crate::codec::chunk_size;
+use crate::member::{Member, Members, Recipe};
 use crate::pipeline::{Finished, Pipeline};
 use crate::tar::Framer;
 use crate::{Compression, Content, Entry, Error, LayerIndex, Sink, Writing};
@@ -33,6 +35,8 @@ pub struct Layer {
     pub compression: Compression,
     /// What is in it.
     pub index: LayerIndex,
+    /// Its compressed chunks that can be told unread, where a [`LayerWriter`] was given those of earlier layers.
+    pub members: Vec<Member>,
 }
 
 /// An unfinished layer. Each file is read once; the tar is hashed once, and so is the blob when it is not the tar.
@@ -59,7 +63,7 @@ impl<W: Write + Send + 'static> LayerWriter<Writing<W>> {
     /// # Errors
     /// When the compression's level does not exist.
     pub fn with_threads(sink: W, compression: Compression, threads: usize) -> Result<Self, Error> {
-        LayerWriter::start(Writing(sink), compression, threads)
+        LayerWriter::start(Writing(sink), compression, threads, None)
     }
 
     /// Ends the layer; gives the sink back, flushed.
@@ -73,19 +77,29 @@ impl<W: Write + Send + 'static> LayerWriter<Writing<W>> {
 }
 
 impl<S: Sink> LayerWriter<S> {
-    /// A layer on a sink that takes its bytes without copying them.
+    /// A layer on a sink that takes its bytes without copying them. What earlier layers have compressed is taken from
+    /// `members`; it changes the speed, never the bytes.
     ///
     /// # Errors
     /// When the compression's level does not exist.
-    pub fn on(sink: S, compression: Compression) -> Result<LayerWriter<S>, Error> {
-        LayerWriter::start(sink, compression, threads())
+    pub fn on(sink: S, compression: Compression, members: Option<Arc<dyn Members>>) -> Result<LayerWriter<S>, Error> {
+        LayerWriter::start(sink, compression, threads(), members)
     }
 
-    fn start(sink: S, compression: Compression, threads: usize) -> Result<LayerWriter<S>, Error> {
+    fn start(
+        sink: S,
+        compression: Compression,
+        threads: usize,
+        members: Option<Arc<dyn Members>>,
+    ) -> Result<LayerWriter<S>, Error> {
         let chunk = chunk_size(compression);
-        let pipeline = Pipeline::new(sink, compression, threads, chunk)?;
+        let (cut, recipe) = match compression {
+            Compression::None => (Cut::Full, None),
+            _ => (Cut::Entries, members.is_some().then(|| Recipe::new(format!("{compression:?}").into_bytes()))),
+        };
+        let pipeline = Pipeline::new(sink, compression, threads, chunk, members)?;
         Ok(LayerWriter {
-            framer: Framer::new(Chunker::new(chunk, pipeline)),
+            framer: Framer::new(Chunker::new(chunk, cut, recipe, pipeline)),
             index: LayerIndex::default(),
             compression,
         })
@@ -119,11 +133,11 @@ impl<S: Sink> LayerWriter<S> {
     /// When the sink fails.
     pub fn complete(mut self) -> Result<(Layer, S), Error> {
         let (uncompressed_size, pipeline) = self.framer.finish()?;
-        let Finished { diff, digest, size, sink } = pipeline.finish()?;
+        let Finished { diff, digest, size, members, sink } = pipeline.finish()?;
         self.index.set_tar_size(uncompressed_size);
         let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
-        let layer =
-            Layer { diff_id, digest, size, uncompressed_size, compression: self.compression, index: self.index };
+        let (compression, index) = (self.compression, self.index);
+        let layer = Layer { diff_id, digest, size, uncompressed_size, compression, index, members };
         Ok((layer, sink))
     }
 }

@@ -1,6 +1,7 @@
 //! Entries and their bytes as one stream of tar, in the buffers of whoever takes it.
 
 use std::io::{self, Read};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootfs::TreePath;
 
@@ -15,11 +16,14 @@ pub(crate) type Witness<'w> = Option<&'w mut Vec<u8>>;
 pub(crate) struct Framer<S: ChunkSink> {
     chunks: Chunker<S>,
     header: Vec<u8>,
+    /// When it was begun, in nanoseconds since 1970: what is older is at rest.
+    now: i128,
 }
 
 impl<S: ChunkSink> Framer<S> {
     pub(crate) fn new(chunks: Chunker<S>) -> Framer<S> {
-        Framer { chunks, header: Vec::new() }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Framer { chunks, header: Vec::new(), now: i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) }
     }
 
     /// Appends one entry; gives the offset of its content in the tar.
@@ -31,13 +35,16 @@ impl<S: ChunkSink> Framer<S> {
     ) -> Result<u64, Error> {
         self.header.clear();
         header::encode(entry, &mut self.header)?;
+        self.chunks.entry(entry)?;
         self.chunks.write(&self.header)?;
         let offset = self.chunks.offset();
         let size = entry.size();
         if size > 0 {
             let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
             let mut reader = content.open().map_err(|source| read_error(&entry.path, source))?;
+            self.chunks.begin(|| content.fingerprint(), self.now);
             self.copy(&entry.path, &mut *reader, size, witness)?;
+            self.chunks.end();
             self.chunks.write(&[0; super::BLOCK][..padding(size)])?;
         }
         Ok(offset)
