@@ -12,6 +12,7 @@ mod file;
 mod filter;
 pub mod git;
 pub mod http;
+mod listing;
 mod mapped;
 
 pub use archive::{MAX_CONTENT, MAX_TREE, TarContext};

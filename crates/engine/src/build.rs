@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use dockerfile::{Dockerfile, Source, Span};
 use futures_util::future::try_join_all;
@@ -19,6 +20,7 @@ use crate::contexts::Contexts;
 use crate::event::{EventSink, Events, Transfers};
 use crate::execute::{Executor, Work};
 use crate::layers::Layers;
+use crate::outbound::{Outbound, is_loopback};
 use crate::output::{Outcome, Writer};
 use crate::run::{self, Runner};
 use crate::steps::Setting;
@@ -94,8 +96,10 @@ impl Engine {
             runner: Runner::new(layers.clone(), request.sandbox.clone(), times, cancel.clone()),
             imported: Imported::read(&request.cache_from, &client, &events).await,
             layers,
+            outbound: Outbound::of(request, &client),
             contexts: Arc::new(contexts),
             cancel,
+            fresh: AtomicBool::new(false),
         };
         let mut outcome = execute(&work, &graphs, &images, &events).await?;
         if request.cache_to.iter().any(|target| target.place.is_none()) {
@@ -260,15 +264,6 @@ fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
         _ => false,
     };
     compression(&asked, !request.outputs.is_empty() && request.outputs.iter().all(local))
-}
-
-/// Whether a registry is on this machine.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => registry.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 impl Output {

@@ -1,12 +1,13 @@
 //! Executes steps, each once, those that do not depend on each other side by side.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Mount, MountKind, Op, RunOp, Step, StepId};
-use layer::{Compression, LayerWriter, SourceTree, Tree};
+use layer::{Compression, LayerWriter, Sink, SourceTree, Tree, Writing};
 use oci::{Descriptor, Digest, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -18,11 +19,12 @@ use crate::contexts::Contexts;
 use crate::encode::{self, in_compression};
 use crate::event::{Events, Log};
 use crate::layers::{LayerRef, Layers, Origin, blocking};
+use crate::outbound::Outbound;
 use crate::overlay::{Empty, Item};
 use crate::run::{self, Job, Prepared, Runner};
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
-use crate::warm;
+use crate::{members, warm};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -30,11 +32,15 @@ pub(crate) struct Work {
     pub(crate) setting: Setting,
     pub(crate) compression: Compression,
     pub(crate) layers: Layers,
+    /// Where new layers of images are sent as they are made, instead of being stored.
+    pub(crate) outbound: Option<Outbound>,
     pub(crate) contexts: Arc<Contexts>,
     pub(crate) cancel: Cancel,
     pub(crate) runner: Runner,
     /// `--cache-from`.
     pub(crate) imported: Imported,
+    /// Set when a layer had to be made.
+    pub(crate) fresh: AtomicBool,
 }
 
 /// Finds the image of a base.
@@ -106,6 +112,7 @@ impl<'a> Executor<'a> {
         let made = async { self.layer(step, work.await?).await }.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(made, Ok((_, true)));
+        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
         let (layer, _) = vertex.finish(cached, made)?;
         Ok(Arc::new(Snapshot::over(parent, layer)))
     }
@@ -124,6 +131,7 @@ impl<'a> Executor<'a> {
         let made = self.run_or_find(step, op, &parent.layers(), vertex.logger()).await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(made, Ok((_, true)));
+        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
         let (layer, _) = vertex.finish(cached, made)?;
         Ok(Arc::new(Snapshot::over(parent, layer)))
     }
@@ -244,16 +252,22 @@ impl<'a> Executor<'a> {
         items: Vec<Item>,
     ) -> Result<(LayerRef, bool), Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
+        let outbound = self.work.outbound.clone().filter(|_| compression.is_some());
         blocking(move || {
             let key = warm::key(&items, compression);
             if let Some(key) = key.as_ref().filter(|_| look)
-                && let Some(layer) = warm::find(layers.store(), key)?
+                && let Some(layer) = warm::find(layers.store(), key, outbound.as_ref())?
             {
                 return Ok((layer, true));
             }
-            let layer = match compression {
-                Some(compression) => write_blob(&layers, &cancel, compression, &items)?,
-                None => write_tar(&layers, &cancel, &items)?,
+            let sent = match (&outbound, compression) {
+                (Some(outbound), Some(compression)) => outbound.send(&layers, &cancel, compression, &items)?,
+                _ => None,
+            };
+            let layer = match (sent, compression) {
+                (Some(layer), _) => layer,
+                (None, Some(compression)) => write_blob(&layers, &cancel, compression, &items)?,
+                (None, None) => write_tar(&layers, &cancel, &items)?,
             };
             if let Some(key) = key {
                 warm::remember(layers.store(), &key, &layer)?;
@@ -266,8 +280,10 @@ impl<'a> Executor<'a> {
 
 fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().raw_writer(None)?);
-    let (layer, sink) = write_items(LayerWriter::new(sink, compression)?, items)?;
+    let known = members::StoredMembers::of(layers.store());
+    let (layer, Writing(sink)) = append_items(LayerWriter::on(Writing(sink), compression, Some(known))?, items)?;
     sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
+    members::remember(layers.store(), &layer)?;
     let media_type = MediaType::layer(encoding(compression), false);
     let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
     keep_index(layers, layer, Some(blob))
@@ -275,7 +291,7 @@ fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items:
 
 fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().tar_writer(None)?);
-    let (layer, sink) = write_items(LayerWriter::new(sink, Compression::None)?, items)?;
+    let (layer, Writing(sink)) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
     sink.into_inner().finish()?;
     keep_index(layers, layer, None)
 }
@@ -286,14 +302,12 @@ pub(crate) fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Desc
     Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
 }
 
-fn write_items<W: std::io::Write + Send + 'static>(
-    mut writer: LayerWriter<W>,
-    items: &[Item],
-) -> Result<(layer::Layer, W), Error> {
+/// Writes all of `items` and ends the layer.
+pub(crate) fn append_items<S: Sink>(mut writer: LayerWriter<S>, items: &[Item]) -> Result<(layer::Layer, S), Error> {
     for (entry, content) in items {
         writer.append(entry, content.as_deref())?;
     }
-    Ok(writer.finish()?)
+    Ok(writer.complete()?)
 }
 
 /// How a layer compressed so is encoded.

@@ -23,6 +23,8 @@ mod framed;
 mod inspect;
 mod layers;
 mod layout;
+mod members;
+mod outbound;
 mod output;
 mod overlay;
 mod owner;

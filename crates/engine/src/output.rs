@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::future::try_join_all;
 use layer::{Compression, Tree};
@@ -95,6 +96,7 @@ impl Writer<'_> {
             layers: &self.work.layers,
             events: self.events,
             transfers: &self.transfers,
+            unchanged: !self.work.fresh.load(Ordering::Relaxed),
         }
     }
 

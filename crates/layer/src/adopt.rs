@@ -4,15 +4,16 @@ use std::io::{self, Read, Write};
 
 use oci::DiffId;
 
-use crate::chunk::Chunker;
-use crate::codec::CHUNK;
+use crate::chunk::{Chunker, Cut};
+use crate::codec::chunk_size;
 use crate::index::index_tar;
 use crate::pipeline::{Finished, Pipeline};
 use crate::writer::threads;
-use crate::{Compression, Error, Layer};
+use crate::{Compression, Error, Layer, Writing};
 
 /// Reads a plain tar once, and writes it to `sink` in `compression`: indexed, hashed and compressed as it passes. Gives the
-/// sink back, flushed. The tar's bytes become the layer's: nothing is framed anew.
+/// sink back, flushed. The tar's bytes become the layer's: nothing is framed anew. Chunks of compressed
+/// bytes end where [`recompress`](crate::recompress) ends them.
 ///
 /// # Errors
 /// When the tar cannot be read or holds what [`index_layer`](crate::index_layer) refuses, the sink fails, or the
@@ -22,7 +23,9 @@ pub fn adopt<W: Write + Send + 'static>(
     sink: W,
     compression: Compression,
 ) -> Result<(Layer, W), Error> {
-    let chunks = Chunker::new(CHUNK, Pipeline::new(sink, compression, threads(), CHUNK)?);
+    let size = chunk_size(compression);
+    let pipeline = Pipeline::new(Writing(sink), compression, threads(), size, None)?;
+    let chunks = Chunker::new(size, Cut::Full, None, pipeline);
     let mut through = Through { tar, chunks, failed: None };
     let indexed = index_tar(&mut through);
     if let Some(error) = through.failed {
@@ -30,16 +33,16 @@ pub fn adopt<W: Write + Send + 'static>(
     }
     let mut index = indexed?;
     let (uncompressed_size, pipeline) = through.chunks.finish()?;
-    let Finished { diff, digest, size, sink } = pipeline.finish()?;
+    let Finished { diff, digest, size, sink: Writing(sink), members } = pipeline.finish()?;
     index.set_tar_size(uncompressed_size);
     let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
-    Ok((Layer { diff_id, digest, size, uncompressed_size, compression, index }, sink))
+    Ok((Layer { diff_id, digest, size, uncompressed_size, compression, index, members }, sink))
 }
 
 /// What is read goes on to the compressor.
 struct Through<R, W: Write + Send + 'static> {
     tar: R,
-    chunks: Chunker<Pipeline<W>>,
+    chunks: Chunker<Pipeline<Writing<W>>>,
     /// Why the sink failed, which is not the tar's fault.
     failed: Option<Error>,
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use super::Framer;
-use crate::chunk::{Chunk, ChunkSink, Chunker};
+use crate::chunk::{Chunk, ChunkSink, Chunker, Cut};
 use crate::{Content, Entry, Error};
 
 /// Half a megabyte: fewer system calls than files have pages, and little memory.
@@ -15,7 +15,7 @@ pub struct Writer<W: Write>(Framer<Direct<W>>);
 impl<W: Write> Writer<W> {
     /// A tar on `sink`, which is written in large pieces.
     pub fn new(sink: W) -> Writer<W> {
-        Writer(Framer::new(Chunker::new(BUFFER, Direct(sink))))
+        Writer(Framer::new(Chunker::new(BUFFER, Cut::Full, None, Direct(sink))))
     }
 
     /// Appends an entry, with its bytes when it is a regular file that has any.
