@@ -47,7 +47,7 @@ fn build_static(host: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn target_directory() -> PathBuf {
+pub(crate) fn target_directory() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 

@@ -1,7 +1,8 @@
-//! The repository's own commands: `cargo xtask dist|demo|test|deps|deny`.
+//! The repository's own commands: `cargo xtask dist|demo|test|bench|deps|deny`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program of this repository")]
 
+mod bench;
 mod demo;
 mod deny;
 mod deps;
@@ -17,6 +18,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   demo    build the static binary, and with it this repository's own image
   test    format, lints, documentation and every test
   dist    build the static binary and its CA certificates into dist/
+  bench   measure against the floor and the installed peers, into docs/performance.md
+          (--quick, --rounds N, --only CASE,.., --work DIR)
   deps    print the Debian packages that the tests want
   deny    check licences, bans and sources of dependencies, as deny.toml says
 ";
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(),
         Some("test") => test::run(),
         Some("dist") => dist::run(),
+        Some("bench") => bench::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("deps") => deps::run(),
         Some("deny") => deny::run(),
         _ => Err(USAGE.to_owned()),

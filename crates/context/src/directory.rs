@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::Error;
 use crate::file::{Identity, read_unchanged};
 use crate::filter::{Filter, Sight};
+use crate::listing::Listings;
 
 /// A directory, seen as BuildKit transfers it: what its .dockerignore leaves, all owned by root, modes as they are, without
 /// extended attributes (the transfer sets them before it changes owners, so that none arrives).
@@ -20,6 +21,7 @@ pub struct Directory {
     root: Arc<Root>,
     filter: Filter,
     mtime: Option<Timestamp>,
+    listings: Listings,
 }
 
 /// What changes when a file changes: equal keys mean that its bytes need not be read again, but for racy times.
@@ -48,7 +50,7 @@ impl Directory {
     /// When it is no directory or cannot be reached.
     pub fn open(path: impl AsRef<Path>, patterns: Option<Patterns>) -> Result<Self, Error> {
         let root = Root::open(path)?.refusing_links();
-        Ok(Self { root: Arc::new(root), filter: Filter::new(patterns), mtime: None })
+        Ok(Self { root: Arc::new(root), filter: Filter::new(patterns), mtime: None, listings: Listings::default() })
     }
 
     /// The same tree, all of whose files are of one time.
@@ -153,18 +155,24 @@ impl SourceTree for Directory {
 
     fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
         let state = self.filter.inside(dir).ok_or_else(|| TreeError::NotFound(dir.clone()))?;
-        let mut children = Vec::new();
+        let (mut children, mut seen) = (Vec::new(), Vec::new());
         for (name, metadata) in self.root.read_dir(dir)? {
-            let path = dir.join(name)?;
+            let path = dir.join(&name)?;
             if self.is_visible(&path, &metadata, &state)? {
                 children.extend(self.describe(path, &metadata)?);
+                seen.push((name, metadata));
             }
         }
+        self.listings.keep(dir, seen);
         Ok(children)
     }
 
     fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
-        let metadata = self.visible(path)?.ok_or_else(|| TreeError::NotFound(path.clone()))?;
+        let seen = match self.listings.find(path) {
+            Some(seen) => Some(seen),
+            None => self.visible(path)?,
+        };
+        let metadata = seen.ok_or_else(|| TreeError::NotFound(path.clone()))?;
         match metadata.kind {
             FileKind::File => {
                 let seen = Identity::from(&metadata);
@@ -176,8 +184,12 @@ impl SourceTree for Directory {
     }
 
     fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
-        let key = self.stat_key(path)?.filter(|key| key.links > 1);
-        Ok(key.map(|key| FileIdentity(key.device, key.inode)))
+        let seen = match self.listings.find(path) {
+            Some(seen) => Some(seen),
+            None => self.stat(path)?,
+        };
+        let several = seen.filter(|seen| seen.kind == FileKind::File && seen.links > 1);
+        Ok(several.map(|seen| FileIdentity(seen.device, seen.inode)))
     }
 }
 

@@ -12,6 +12,7 @@ mod file;
 mod filter;
 pub mod git;
 pub mod http;
+mod listing;
 mod mapped;
 mod spool;
 

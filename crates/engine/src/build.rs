@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use dockerfile::{Dockerfile, Source, Span};
 use futures_util::future::try_join_all;
@@ -13,12 +14,15 @@ use store::Store;
 
 use crate::assemble::{Built, compression};
 use crate::bases::{BaseImage, Bases};
+use crate::cache::{self, Imported};
 use crate::cancel::Cancel;
 use crate::contexts::Contexts;
 use crate::event::{EventSink, Events, Transfers};
 use crate::execute::{Executor, Work};
 use crate::layers::Layers;
+use crate::outbound::{Outbound, is_loopback};
 use crate::output::{Outcome, Writer};
+use crate::run::{self, Runner};
 use crate::steps::Setting;
 use crate::{BuildRequest, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
 
@@ -80,17 +84,24 @@ impl Engine {
         let (contexts, file) = self.load(request, &events).await?;
         let (graphs, images) = self.plan_all(&file, request, &contexts, &events).await?;
         let warnings = report_plans(&file.source, &graphs, &events);
+        for step in graphs.iter().flat_map(|graph| &graph.steps) {
+            run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
+        }
         let transfers = Arc::new(Transfers::new(&events));
         let client = self.client.observed(Arc::clone(&transfers) as Arc<dyn registry::Observer>);
         let layers = Layers::new(Arc::clone(&self.store), client.clone(), request.pull == PullPolicy::Offline);
+        let times = timestamp(request, &graphs);
         let work = Work {
             source: Arc::clone(&file.source),
-            setting: Setting { timestamp: timestamp(request, &graphs), normalize_modes: request.normalize_modes },
+            setting: Setting { timestamp: times, normalize_modes: request.normalize_modes },
             compression: chosen_compression(request)?,
+            runner: Runner::new(layers.clone(), request.sandbox.clone(), times, cancel.clone()),
+            imported: Imported::read(&request.cache_from, &client, &events).await,
             layers,
+            outbound: Outbound::of(request, &client),
             contexts: Arc::new(contexts),
             cancel,
-            no_cache: request.no_cache,
+            fresh: AtomicBool::new(false),
         };
         if request.outputs.iter().any(Output::wants_blobs) {
             graphs
@@ -98,9 +109,13 @@ impl Engine {
                 .filter_map(|graph| bottom(graph, &images))
                 .for_each(|base| work.layers.want_blobs(&base.layers));
         }
-        let outcome = execute(&work, &graphs, &images, &events).await?;
+        let mut outcome = execute(&work, &graphs, &images, &events).await?;
+        if request.cache_to.iter().any(|target| target.place.is_none()) {
+            outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
+        }
         let writer = Writer { store: &self.store, client, transfers, request, work: &work, events: &events };
         let mut report = writer.write_all(&outcome).await?;
+        writer.write_caches(&outcome.made).await?;
         report.warnings = warnings;
         report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
         report.bases = images.values().map(|image| (image.name.clone(), image.named_digest.clone())).collect();
@@ -180,7 +195,7 @@ async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Ev
     let roots = chains.iter().filter_map(|chain| chain.last()).map(|root| executor.snapshot(*root));
     let snapshots = try_join_all(roots).await?;
     let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
-    Ok(Outcome::new(built, snapshots))
+    Ok(Outcome::new(built, snapshots, executor.made()))
 }
 
 fn check(request: &BuildRequest) -> Result<(), Error> {
@@ -215,10 +230,16 @@ pub(crate) fn graph_request(
         named_contexts: named.collect::<Result<_, Error>>()?,
         ignored: contexts.ignored().cloned(),
         run: match request.run {
-            RunPolicy::Refuse => graph::RunPolicy::Refuse,
+            RunPolicy::Execute => graph::RunPolicy::Execute,
             RunPolicy::Skip => graph::RunPolicy::Skip,
+            RunPolicy::Refuse => graph::RunPolicy::Refuse,
         },
-        no_cache: request.no_cache.then(Vec::new),
+        no_cache: request.no_cache.clone(),
+        network: request.sandbox.network,
+        extra_hosts: request.sandbox.add_hosts.clone(),
+        shm_size: request.sandbox.shm_size,
+        ulimits: request.sandbox.ulimits.clone(),
+        cgroup_parent: request.sandbox.cgroup_parent.clone(),
         ..Request::new(platform.clone())
     })
 }
@@ -261,15 +282,6 @@ fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
         _ => false,
     };
     compression(&asked, !request.outputs.is_empty() && request.outputs.iter().all(local))
-}
-
-/// Whether a registry is on this machine.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => registry.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 impl Output {

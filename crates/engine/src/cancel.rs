@@ -14,6 +14,11 @@ impl Cancel {
         Guarded { cancel: self.clone(), sink }
     }
 
+    /// Whether the build has ended.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Sets it when dropped, as happens to a future that nobody polls any more.
     pub(crate) fn on_drop(&self) -> CancelOnDrop {
         CancelOnDrop(self.clone())
@@ -42,7 +47,7 @@ impl<W> Guarded<W> {
 
 impl<W: Write> Write for Guarded<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.cancel.0.load(Ordering::Relaxed) {
+        if self.cancel.is_set() {
             return Err(io::Error::other("the build was cancelled"));
         }
         self.sink.write(bytes)

@@ -1,26 +1,31 @@
 //! Executes steps, each once, those that do not depend on each other side by side.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
-use graph::{Op, Step, StepId};
-use layer::{Compression, Entry, EntryKind, LayerWriter, SourceTree, Tree};
-use oci::{Descriptor, MediaType};
+use graph::{Mount, MountKind, Op, RunOp, Step, StepId};
+use layer::{Compression, Entry, EntryKind, LayerWriter, Sink, SourceTree, Tree, Writing};
+use oci::{Descriptor, Digest, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::Error;
 use crate::bases::BaseImage;
+use crate::cache::{Imported, Made};
 use crate::cancel::Cancel;
 use crate::contexts::{Contexts, MAIN};
 use crate::copy::Asked;
-use crate::event::Events;
+use crate::encode::{self, in_compression};
+use crate::event::{Events, Log};
 use crate::layers::{LayerRef, Layers, Origin, blocking};
+use crate::outbound::Outbound;
 use crate::overlay::{Empty, Item};
+use crate::run::{self, Job, Prepared, Runner};
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
-use crate::warm;
+use crate::{members, warm};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -28,10 +33,15 @@ pub(crate) struct Work {
     pub(crate) setting: Setting,
     pub(crate) compression: Compression,
     pub(crate) layers: Layers,
+    /// Where new layers of images are sent as they are made, instead of being stored.
+    pub(crate) outbound: Option<Outbound>,
     pub(crate) contexts: Arc<Contexts>,
     pub(crate) cancel: Cancel,
-    /// `--no-cache`: nothing is taken from the cache.
-    pub(crate) no_cache: bool,
+    pub(crate) runner: Runner,
+    /// `--cache-from`.
+    pub(crate) imported: Imported,
+    /// Set when a layer had to be made.
+    pub(crate) fresh: AtomicBool,
 }
 
 /// Finds the image of a base.
@@ -49,6 +59,7 @@ pub(crate) struct Executor<'a> {
     working: Semaphore,
     /// What the whole build takes from the main context.
     asked: Asked,
+    made: Mutex<Vec<Made>>,
 }
 
 impl<'a> Executor<'a> {
@@ -62,12 +73,18 @@ impl<'a> Executor<'a> {
         let done = steps.iter().map(|_| OnceCell::new()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let asked = Asked::of(steps.iter().map(|step| &step.op), MAIN);
-        Self { steps, kept, work, base, events, done, working: Semaphore::new(cores.max(2)), asked }
+        let (working, made) = (Semaphore::new(cores.max(2)), Mutex::default());
+        Self { steps, kept, work, base, events, done, working, asked, made }
     }
 
     /// The file system that a step leaves behind.
     pub(crate) fn snapshot(&self, id: StepId) -> BoxFuture<'_, Result<Arc<Snapshot>, Error>> {
         self.done[id.0].get_or_try_init(move || self.execute(&self.steps[id.0])).map(|done| done.cloned()).boxed()
+    }
+
+    /// What the RUNs so far were known by, and what they made.
+    pub(crate) fn made(&self) -> Vec<Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn execute(&self, step: &Step) -> Result<Arc<Snapshot>, Error> {
@@ -78,7 +95,7 @@ impl<'a> Executor<'a> {
             Op::Base(base) => self.base(base),
             Op::Copy(copy) => self.change(step, copy.parent, self.copy(copy)).await,
             Op::MakeDir(dir) => self.change(step, dir.parent, self.make_dir(dir)).await,
-            Op::Run(_) => Err(Error::Internal("a RUN reached execution, though plans refuse it".into())),
+            Op::Run(run) => self.run(step, run).await,
         }
     }
 
@@ -100,11 +117,12 @@ impl<'a> Executor<'a> {
         let made = async {
             let items = work.await?;
             self.warn_of_whiteouts(step, &items);
-            self.layer(self.kept.contains(&step.id), items).await
+            self.layer(step, items).await
         };
         let made = made.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(made, Ok((_, true)));
+        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
         let (layer, _) = vertex.finish(cached, made)?;
         Ok(Arc::new(Snapshot::over(parent, layer)))
     }
@@ -130,6 +148,91 @@ impl<'a> Executor<'a> {
         blocking(move || steps::copy(&copy, lower, &inputs, &setting)).await
     }
 
+    /// Runs a process, unless it is known what it makes.
+    async fn run(&self, step: &Step, op: &RunOp) -> Result<Arc<Snapshot>, Error> {
+        let parent = self.snapshot(op.parent).await?;
+        let vertex = self.events.start(step.label.to_string());
+        let made = self.run_or_find(step, op, &parent.layers(), vertex.logger()).await;
+        let made = made.map_err(|error| error.within(&self.work.source, step.span));
+        let cached = matches!(made, Ok((_, true)));
+        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
+        let (layer, _) = vertex.finish(cached, made)?;
+        Ok(Arc::new(Snapshot::over(parent, layer)))
+    }
+
+    async fn run_or_find(
+        &self,
+        step: &Step,
+        op: &RunOp,
+        parent: &[LayerRef],
+        log: Log,
+    ) -> Result<(LayerRef, bool), Error> {
+        let mounts = try_join_all(op.mounts.iter().map(|mount| self.prepare(step, mount))).await?;
+        let (store, compression) = (self.work.layers.store(), self.compression(step));
+        let key = run::key(op, parent, &mounts, self.work.setting.timestamp);
+        let known = if step.no_cache { None } else { self.known(&key, compression).await? };
+        let cached = known.is_some();
+        let layer = match known {
+            Some(layer) => layer,
+            None => {
+                let job = Job { op, parent, mounts: &mounts, compression, log };
+                let layer = self.work.runner.run(job, self.tree(op.parent), self.events).await?;
+                if let (Some(compression), Some(blob)) = (compression, &layer.blob) {
+                    encode::remember(store, &layer.diff_id, compression, blob)?;
+                }
+                run::record::remember(store, &key, &layer)?;
+                layer
+            }
+        };
+        let made = Made { key, layer: layer.clone(), kept: compression.is_some() };
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+        Ok((layer, cached))
+    }
+
+    /// What the step with this key made before, here or elsewhere, as this build wants it.
+    async fn known(&self, key: &Digest, compression: Option<Compression>) -> Result<Option<LayerRef>, Error> {
+        let Some(compression) = compression else {
+            let here = run::record::find(self.work.layers.store(), key)?;
+            return Ok(here.or_else(|| self.work.imported.find(key).cloned()));
+        };
+        if let Some(here) = run::record::find(self.work.layers.store(), key)? {
+            return in_compression(self.work, &here).await.map(Some);
+        }
+        let Some(elsewhere) = self.work.imported.find(key) else { return Ok(None) };
+        let encoded = elsewhere.blob.as_ref().and_then(|blob| blob.media_type.layer_encoding());
+        if encoded == Some(encoding(compression)) {
+            return Ok(Some(elsewhere.clone()));
+        }
+        in_compression(self.work, elsewhere).await.map(Some)
+    }
+
+    /// The layers that a mount's files come from; of a cache, the one that it holds at first.
+    async fn prepare(&self, step: &Step, mount: &Mount) -> Result<Prepared, Error> {
+        let setting = self.work.setting;
+        let layers = match &mount.kind {
+            MountKind::Bind { input: graph::Input::Step(id), .. } => self.snapshot(*id).await?.layers(),
+            MountKind::Bind { input, source } => {
+                let (input, source) = (self.files(input).await?, source.clone());
+                let items = blocking(move || steps::mirror(&input, &source, &setting)).await?;
+                vec![self.written(None, !step.no_cache, items).await?.0]
+            }
+            MountKind::Cache { input, source, access, .. } => {
+                let input = match input {
+                    Some(input) => Some(self.files(input).await?),
+                    None => None,
+                };
+                let (source, access) = (source.clone(), *access);
+                let items = blocking(move || {
+                    let from = input.as_ref().map(|input| (input, source.as_str()));
+                    steps::cache_content(from, access.as_ref(), &setting)
+                });
+                vec![self.written(None, true, items.await?).await?.0]
+            }
+            _ => Vec::new(),
+        };
+        Ok(Prepared { mount: mount.clone(), layers })
+    }
+
     async fn make_dir(&self, dir: &graph::MakeDir) -> Result<Vec<Item>, Error> {
         let lower = self.tree(dir.parent).await?;
         let (dir, setting) = (dir.clone(), self.work.setting);
@@ -143,7 +246,11 @@ impl<'a> Executor<'a> {
     }
 
     async fn input(&self, copy: &graph::Copy, source: &graph::CopySource) -> Result<Input, Error> {
-        match &source.input {
+        Ok(Input { asked: self.asked(copy, &source.input), ..self.files(&source.input).await? })
+    }
+
+    async fn files(&self, input: &graph::Input) -> Result<Input, Error> {
+        match input {
             graph::Input::Step(id) => {
                 let tree: Arc<dyn SourceTree> = match self.tree(*id).await? {
                     Some(tree) => Arc::new(tree),
@@ -151,7 +258,7 @@ impl<'a> Executor<'a> {
                 };
                 Ok(Input { tree, origin: "the stage or image copied from".into(), local: false, asked: None })
             }
-            other => Ok(Input { asked: self.asked(copy, other), ..self.work.contexts.input(other).await? }),
+            other => self.work.contexts.input(other).await,
         }
     }
 
@@ -167,19 +274,38 @@ impl<'a> Executor<'a> {
 
     /// The layer of `items`, and whether it was there already: as a blob if it becomes part of an image, as a plain tar
     /// for later steps otherwise.
-    async fn layer(&self, kept: bool, items: Vec<Item>) -> Result<(LayerRef, bool), Error> {
+    async fn layer(&self, step: &Step, items: Vec<Item>) -> Result<(LayerRef, bool), Error> {
+        self.written(self.compression(step), !step.no_cache, items).await
+    }
+
+    /// How a step's layer becomes a blob; `None` where no image has it.
+    fn compression(&self, step: &Step) -> Option<Compression> {
+        self.kept.contains(&step.id).then_some(self.work.compression)
+    }
+
+    async fn written(
+        &self,
+        compression: Option<Compression>,
+        look: bool,
+        items: Vec<Item>,
+    ) -> Result<(LayerRef, bool), Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
-        let (compression, look) = (kept.then_some(self.work.compression), !self.work.no_cache);
+        let outbound = self.work.outbound.clone().filter(|_| compression.is_some());
         blocking(move || {
             let key = warm::key(&items, compression);
             if let Some(key) = key.as_ref().filter(|_| look)
-                && let Some(layer) = warm::find(layers.store(), key)?
+                && let Some(layer) = warm::find(layers.store(), key, outbound.as_ref())?
             {
                 return Ok((layer, true));
             }
-            let layer = match compression {
-                Some(compression) => write_blob(&layers, &cancel, compression, &items)?,
-                None => write_tar(&layers, &cancel, &items)?,
+            let sent = match (&outbound, compression) {
+                (Some(outbound), Some(compression)) => outbound.send(&layers, &cancel, compression, &items)?,
+                _ => None,
+            };
+            let layer = match (sent, compression) {
+                (Some(layer), _) => layer,
+                (None, Some(compression)) => write_blob(&layers, &cancel, compression, &items)?,
+                (None, None) => write_tar(&layers, &cancel, &items)?,
             };
             if let Some(key) = key {
                 warm::remember(layers.store(), &key, &layer)?;
@@ -192,8 +318,10 @@ impl<'a> Executor<'a> {
 
 fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().raw_writer(None)?);
-    let (layer, sink) = write_items(LayerWriter::new(sink, compression)?, items)?;
+    let known = members::StoredMembers::of(layers.store());
+    let (layer, Writing(sink)) = append_items(LayerWriter::on(Writing(sink), compression, Some(known))?, items)?;
     sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
+    members::remember(layers.store(), &layer)?;
     let media_type = MediaType::layer(encoding(compression), false);
     let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
     keep_index(layers, layer, Some(blob))
@@ -201,25 +329,23 @@ fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items:
 
 fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<LayerRef, Error> {
     let sink = cancel.guard(layers.store().tar_writer(None)?);
-    let (layer, sink) = write_items(LayerWriter::new(sink, Compression::None)?, items)?;
+    let (layer, Writing(sink)) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
     sink.into_inner().finish()?;
     keep_index(layers, layer, None)
 }
 
-fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<LayerRef, Error> {
+pub(crate) fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<LayerRef, Error> {
     layers.store().put_index(&layer.diff_id, &layer.index)?;
     layers.know(&layer.diff_id, Arc::new(layer.index));
     Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
 }
 
-fn write_items<W: std::io::Write + Send + 'static>(
-    mut writer: LayerWriter<W>,
-    items: &[Item],
-) -> Result<(layer::Layer, W), Error> {
+/// Writes all of `items` and ends the layer.
+pub(crate) fn append_items<S: Sink>(mut writer: LayerWriter<S>, items: &[Item]) -> Result<(layer::Layer, S), Error> {
     for (entry, content) in items {
         writer.append(entry, content.as_deref())?;
     }
-    Ok(writer.finish()?)
+    Ok(writer.complete()?)
 }
 
 /// How a layer compressed so is encoded.

@@ -138,6 +138,14 @@ impl Layers {
         .await
     }
 
+    /// The tar's bytes if the store has them, the blob's otherwise.
+    pub(crate) async fn open_any(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
+        match self.0.store.tar(&layer.diff_id)? {
+            Some(tar) => Ok(Box::new(tar)),
+            None => self.open(layer).await,
+        }
+    }
+
     /// The blob's bytes, or the tar's when there is no blob.
     pub(crate) async fn open(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
         let Some(blob) = &layer.blob else {
@@ -193,7 +201,7 @@ impl Layers {
 }
 
 /// Indexes what `reader` yields, copying the tar to `copy`; refuses another layer than the one expected.
-fn checked_index(
+pub(crate) fn checked_index(
     reader: impl Read + Send,
     diff_id: &DiffId,
     copy: Option<&mut dyn Write>,

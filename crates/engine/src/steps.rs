@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dockerfile::ignore::Patterns;
-use graph::{CopySource, OwnerSpec};
+use graph::{Access, CopySource, OwnerSpec};
 use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, Tree, TreeError};
 use rootfs::TreePath;
 
@@ -96,6 +96,56 @@ fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> 
     let include = source.below.as_ref().map(|below| patterns(std::slice::from_ref(&below.pattern))).transpose()?;
     let exclude = if op.excludes.is_empty() { None } else { Some(patterns(&op.excludes)?) };
     Ok(Selection { asked: None, follow: files, contents: files, wildcards: files, include, exclude })
+}
+
+/// The files at and below a path of an input, at their own places: what a bind mount of a context shows. The whole input
+/// where links lead from there to other files of it.
+pub(crate) fn mirror(input: &Input, source: &str, setting: &Setting) -> Result<Vec<Item>, Error> {
+    let direct = layer::resolve(&*input.tree, source, true).ok().filter(|resolved| resolved.to_string() == source);
+    let path = direct.unwrap_or_default();
+    let is_dir = input.tree.entry(&path)?.is_some_and(|entry| entry.is_dir());
+    let place = if is_dir { path.clone() } else { path.parent().unwrap_or_default() };
+    let mut overlay = overlay(None);
+    copy_plainly(&mut overlay, input, &path, &format!("{place}/"), setting)?;
+    items(overlay, setting)
+}
+
+/// What a cache mount holds at first, below [`CACHE`]: the files at `source` of an input, or nothing.
+pub(crate) fn cache_content(
+    input: Option<(&Input, &str)>,
+    access: Option<&Access>,
+    setting: &Setting,
+) -> Result<Vec<Item>, Error> {
+    let mut overlay = overlay(None);
+    let path = TreePath::new(CACHE).map_err(TreeError::from)?;
+    let mut root = Entry::new(path, EntryKind::Directory, access.map_or(0o755, |access| access.mode));
+    (root.uid, root.gid) = access.map_or((0, 0), |access| (access.uid, access.gid));
+    root.mtime = setting.created();
+    overlay.put(root, None)?;
+    if let Some((input, source)) = input {
+        let path = layer::resolve(&*input.tree, source, true)?;
+        copy_plainly(&mut overlay, input, &path, &format!("/{CACHE}/"), setting)?;
+    }
+    items(overlay, setting)
+}
+
+/// The directory of a cache's tree that is mounted.
+pub(crate) const CACHE: &str = "data";
+
+/// Copies a file, or what is in a directory, with all its attributes.
+fn copy_plainly(
+    overlay: &mut Overlay,
+    input: &Input,
+    path: &TreePath,
+    destination: &str,
+    setting: &Setting,
+) -> Result<(), Error> {
+    let local = Local { tree: Arc::clone(&input.tree), setting: *setting };
+    let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
+    let attributes = Attributes { owner: None, mode: None, created: setting.created() };
+    let selection =
+        Selection { asked: None, follow: false, contents: true, wildcards: false, include: None, exclude: None };
+    Ok(copy::copy(overlay, tree, path, destination, &selection, &attributes, &input.origin)?)
 }
 
 /// WORKDIR.

@@ -8,23 +8,20 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use layer::{Compression, Content, Entry, EntryKind};
-use oci::{Descriptor, DiffId, Digest, Hasher};
+use oci::{Descriptor, DiffId, Digest};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
 use crate::Error;
+use crate::framed::Framed;
 use crate::layers::{LayerRef, Origin};
+use crate::outbound::Outbound;
 use crate::overlay::Item;
 
 /// Changes whenever the same items would become other bytes.
-const FORMAT: &str = "shipsmith layer 1";
+const FORMAT: &str = "shipsmith layer 2";
 /// The kind of the store's records.
 const RECORD: &str = "layer";
-/// How long after a change a file system with fine time stamps may still show the same ones: some ticks of the kernel.
-const FINE: i128 = 50_000_000;
-/// The same for one that keeps whole seconds: two, as FAT does.
-const COARSE: i128 = 2_000_000_000;
-
 /// What is remembered of a layer.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -43,16 +40,15 @@ pub(crate) struct Key {
 pub(crate) fn key(items: &[Item], compression: Option<Compression>) -> Option<Key> {
     let now = now();
     let mut settled = true;
-    let mut hasher = Framed(Hasher::new());
-    hasher.put(FORMAT.as_bytes());
-    hasher.put(format!("{compression:?}").as_bytes());
+    let mut key = Framed::new(FORMAT);
+    key.put(format!("{compression:?}").as_bytes());
     for (entry, content) in items {
-        hasher.entry(entry);
+        put_entry(&mut key, entry);
         if let Some(content) = content.as_deref().filter(|_| has_bytes(entry)) {
-            settled &= hasher.content(content, now)?;
+            settled &= put_content(&mut key, content, now)?;
         }
     }
-    Some(Key { digest: hasher.0.finish(), settled })
+    Some(Key { digest: key.finish(), settled })
 }
 
 fn has_bytes(entry: &Entry) -> bool {
@@ -64,15 +60,18 @@ fn now() -> i128 {
     i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// The layer that `key` stands for, if the store still has it.
-pub(crate) fn find(store: &Store, key: &Key) -> Result<Option<LayerRef>, Error> {
+/// The layer that `key` stands for, if the store still has it, or the registries that it was sent to and is to go to again.
+/// Blocks.
+pub(crate) fn find(store: &Store, key: &Key, outbound: Option<&Outbound>) -> Result<Option<LayerRef>, Error> {
     let Some(bytes) = store.cache_get(RECORD, &key.digest)?.filter(|_| key.settled) else { return Ok(None) };
-    let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
-    let there = match &record.blob {
-        Some(blob) => store.contains(&blob.digest),
-        None => store.tar(&record.diff_id)?.is_some(),
+    let Ok(Record { diff_id, blob }) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
+    let origin = match (&blob, outbound) {
+        (Some(blob), _) if store.contains(&blob.digest) => Some(Origin::Store),
+        (Some(blob), Some(outbound)) if outbound.has(&blob.digest)? => Some(outbound.origin()),
+        (Some(_), _) => None,
+        (None, _) => store.tar(&diff_id)?.map(|_| Origin::Store),
     };
-    Ok(there.then_some(LayerRef { diff_id: record.diff_id, blob: record.blob, origin: Origin::Store }))
+    Ok(origin.map(|origin| LayerRef { diff_id, blob, origin }))
 }
 
 /// Remembers what `key` stands for.
@@ -82,38 +81,29 @@ pub(crate) fn remember(store: &Store, key: &Key, layer: &LayerRef) -> Result<(),
     }
     let record = Record { diff_id: layer.diff_id.clone(), blob: layer.blob.clone() };
     let bytes = serde_json::to_vec(&record).map_err(|error| Error::Internal(error.to_string()))?;
-    let needs: Vec<Digest> = layer.blob.iter().map(|blob| blob.digest.clone()).collect();
+    let here = layer.blob.iter().filter(|_| layer.origin == Origin::Store);
+    let needs: Vec<Digest> = here.map(|blob| blob.digest.clone()).collect();
     Ok(store.cache_put(RECORD, &key.digest, &bytes, &needs)?)
 }
 
-/// Hashes fields with their lengths, so that no two sequences of fields look alike.
-struct Framed(Hasher);
-
-impl Framed {
-    fn put(&mut self, field: &[u8]) {
-        self.0.update(&(field.len() as u64).to_le_bytes());
-        self.0.update(field);
+/// An entry and its attributes.
+fn put_entry(key: &mut Framed, entry: &Entry) {
+    key.put(entry.path.as_bytes());
+    key.put(format!("{:?}", entry.kind).as_bytes());
+    let numbers = (entry.mode, entry.uid, entry.gid, entry.mtime.seconds, entry.mtime.nanos);
+    key.put(format!("{numbers:?}").as_bytes());
+    for (name, value) in &entry.xattrs {
+        key.put(name);
+        key.put(value);
     }
+    key.put(b"");
+}
 
-    fn entry(&mut self, entry: &Entry) {
-        self.put(entry.path.as_bytes());
-        self.put(format!("{:?}", entry.kind).as_bytes());
-        let numbers = (entry.mode, entry.uid, entry.gid, entry.mtime.seconds, entry.mtime.nanos);
-        self.put(format!("{numbers:?}").as_bytes());
-        for (name, value) in &entry.xattrs {
-            self.put(name);
-            self.put(value);
-        }
-        self.put(b"");
-    }
-
-    /// Whether the content is at rest; `None` when nothing stands for its bytes.
-    fn content(&mut self, content: &dyn Content, now: i128) -> Option<bool> {
-        let fingerprint = content.fingerprint()?;
-        self.put(&fingerprint.key);
-        let rest = |changed: i128| if changed % 1_000_000_000 == 0 { COARSE } else { FINE };
-        Some(fingerprint.changed.is_none_or(|changed| changed + rest(changed) < now))
-    }
+/// What stands for the bytes, and whether they are at rest; `None` when nothing stands for them.
+fn put_content(key: &mut Framed, content: &dyn Content, now: i128) -> Option<bool> {
+    let fingerprint = content.fingerprint()?;
+    key.put(&fingerprint.key);
+    Some(fingerprint.is_settled(now))
 }
 
 #[cfg(test)]
@@ -165,7 +155,7 @@ mod tests {
     #[test]
     fn a_file_changed_just_now_is_not_trusted() {
         let settled = |changed: i128| key(&[item("a", 0, At(changed))], None).expect("a key").settled;
-        assert!(settled(now() - COARSE - 1_000_000_000));
+        assert!(settled(now() - 3_000_000_000));
         assert!(!settled(now()));
         assert!(!settled((now() / 1_000_000_000 - 1) * 1_000_000_000));
     }

@@ -5,6 +5,17 @@ use crate::{Compression, Error};
 /// Chunks of compressed layers: large enough that cutting costs under a percent of size, small enough to keep many in flight.
 pub(crate) const CHUNK: usize = 1 << 20;
 
+/// Chunks that are only read, hashed and handed on: they fit into a core's own cache.
+const PLAIN_CHUNK: usize = 256 << 10;
+
+/// How much is handled at once. Where something is compressed, this decides the layer's bytes.
+pub(crate) fn chunk_size(compression: Compression) -> usize {
+    match compression {
+        Compression::None => PLAIN_CHUNK,
+        Compression::Gzip { .. } | Compression::Zstd { .. } => CHUNK,
+    }
+}
+
 /// Compresses whole chunks; each thread has its own.
 pub(crate) enum Codec {
     Gzip(libdeflater::Compressor),

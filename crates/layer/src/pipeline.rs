@@ -2,88 +2,122 @@
 //!
 //! A layer of one chunk goes this way on the caller's thread. From the second chunk on, the caller only frames and hashes
 //! the tar; chunks are compressed side by side, and one thread takes the results in order, hashes them and writes them.
-//! Every channel is bounded, so memory is bounded by the number of threads.
+//! Every channel is bounded, so memory is bounded by the number of threads and by what the sink keeps.
 
-use std::io::Write;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use oci::{Digest, Hasher};
 
 use crate::chunk::{Chunk, ChunkSink};
 use crate::codec::Codec;
-use crate::{Compression, Error};
+use crate::member::{Member, Members};
+use crate::{Compression, Error, Sink};
 
 /// What a finished pipeline knows.
-pub(crate) struct Finished<W> {
+pub(crate) struct Finished<S> {
     /// Of the tar; `None` when the blob is the tar.
     pub(crate) diff: Option<Digest>,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
-    pub(crate) sink: W,
+    pub(crate) members: Vec<Member>,
+    pub(crate) sink: S,
 }
 
 /// Hashes and counts what it writes.
-struct Tail<W> {
+struct Tail<S> {
     hasher: Hasher,
     size: u64,
-    sink: W,
+    members: Vec<Member>,
+    sink: S,
 }
 
-impl<W: Write> Tail<W> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.hasher.update(bytes);
+impl<S: Sink> Tail<S> {
+    fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.hasher.update(&bytes);
         self.size += bytes.len() as u64;
-        self.sink.write_all(bytes).map_err(Error::Write)
+        self.sink.take(bytes).map_err(Error::Write)
     }
+
+    fn write_member(&mut self, compressed: Compressed) -> Result<(), Error> {
+        let member = compressed.told.map(|told| Member {
+            recipe: told.recipe,
+            offset: self.size,
+            length: compressed.bytes.len() as u64,
+            content: told.content,
+            checksum: libdeflater::crc32(&compressed.bytes),
+        });
+        self.members.extend(member);
+        self.write(compressed.bytes.into())
+    }
+}
+
+/// A compressed chunk, and what it can be found by.
+struct Compressed {
+    bytes: Vec<u8>,
+    told: Option<Told>,
+}
+
+struct Told {
+    recipe: Digest,
+    /// CRC-32 of the content.
+    content: u32,
 }
 
 /// A chunk on its way to the tail: as it is, or as the compressor that has it will send it.
 enum Ticket {
     Plain(Chunk),
-    Compressing(Receiver<Result<Vec<u8>, Error>>),
+    Compressing(Receiver<Result<Compressed, Error>>),
 }
+
+/// Empty chunks that are kept for each pipeline, besides one for each compressor: some are with the sink for a while.
+const SPARE: usize = 8;
 
 struct Job {
     chunk: Chunk,
-    reply: Sender<Result<Vec<u8>, Error>>,
+    reply: Sender<Result<Compressed, Error>>,
 }
 
-pub(crate) struct Pipeline<W> {
+pub(crate) struct Pipeline<S> {
     compression: Compression,
     chunk_size: usize,
     threads: usize,
     diff: Option<Hasher>,
-    stage: Stage<W>,
+    /// What earlier layers have compressed.
+    members: Option<Arc<dyn Members>>,
+    stage: Stage<S>,
 }
 
 /// Where the tail is.
-enum Stage<W> {
+enum Stage<S> {
     /// Here, as long as there is at most one chunk, which waits.
-    Alone { tail: Tail<W>, waiting: Option<Chunk>, codec: Option<Codec> },
+    Alone { tail: Tail<S>, waiting: Option<Chunk>, codec: Option<Codec> },
     /// On a thread of its own.
-    Threads(Threads<W>),
+    Threads(Threads<S>),
     /// Nowhere any more: a thread failed and its error was reported.
     Failed,
 }
 
-struct Threads<W> {
+struct Threads<S> {
     tickets: Sender<Ticket>,
     jobs: Option<Sender<Job>>,
     /// Emptied chunks to fill again.
     spare: Receiver<Chunk>,
     compressors: Vec<JoinHandle<()>>,
-    tail: JoinHandle<Result<Tail<W>, Error>>,
+    tail: JoinHandle<Result<Tail<S>, Error>>,
 }
 
-impl<W: Write + Send + 'static> Pipeline<W> {
+impl<S: Sink> Pipeline<S> {
     /// A way to `sink` with at most `threads` compressors.
     pub(crate) fn new(
-        sink: W,
+        sink: S,
         compression: Compression,
         threads: usize,
         chunk_size: usize,
-    ) -> Result<Pipeline<W>, Error> {
+        members: Option<Arc<dyn Members>>,
+    ) -> Result<Pipeline<S>, Error> {
         // A wrong level is the caller's error now, not a thread's later.
         let codec = Codec::new(compression)?;
         Ok(Pipeline {
@@ -91,20 +125,25 @@ impl<W: Write + Send + 'static> Pipeline<W> {
             chunk_size,
             threads: threads.max(1),
             diff: codec.is_some().then(Hasher::new),
-            stage: Stage::Alone { tail: Tail { hasher: Hasher::new(), size: 0, sink }, waiting: None, codec },
+            members,
+            stage: Stage::Alone {
+                tail: Tail { hasher: Hasher::new(), size: 0, members: Vec::new(), sink },
+                waiting: None,
+                codec,
+            },
         })
     }
 
     /// Waits for every chunk to be written.
-    pub(crate) fn finish(mut self) -> Result<Finished<W>, Error> {
+    pub(crate) fn finish(mut self) -> Result<Finished<S>, Error> {
         let tail = match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Alone { tail, waiting, codec } => finish_alone(tail, waiting, codec)?,
             Stage::Threads(threads) => threads.join()?,
             Stage::Failed => return Err(gone()),
         };
-        let Tail { hasher, size, mut sink } = tail;
+        let Tail { hasher, size, members, mut sink } = tail;
         sink.flush().map_err(Error::Write)?;
-        Ok(Finished { diff: self.diff.map(Hasher::finish), digest: hasher.finish(), size, sink })
+        Ok(Finished { diff: self.diff.map(Hasher::finish), digest: hasher.finish(), size, members, sink })
     }
 
     fn send(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
@@ -119,7 +158,7 @@ impl<W: Write + Send + 'static> Pipeline<W> {
     }
 }
 
-impl<W: Write + Send + 'static> ChunkSink for Pipeline<W> {
+impl<S: Sink> ChunkSink for Pipeline<S> {
     fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
         if let Some(hasher) = &mut self.diff {
             hasher.update(&chunk);
@@ -135,31 +174,36 @@ impl<W: Write + Send + 'static> ChunkSink for Pipeline<W> {
                 return self.send(chunk);
             }
         };
-        self.stage = Stage::Threads(Threads::start(self.compression, self.threads, tail)?);
+        self.stage = Stage::Threads(Threads::start(self.compression, self.threads, self.members.clone(), tail)?);
         self.send(first)?;
         self.send(chunk)
     }
 }
 
-fn finish_alone<W: Write>(mut tail: Tail<W>, waiting: Option<Chunk>, codec: Option<Codec>) -> Result<Tail<W>, Error> {
+fn finish_alone<S: Sink>(mut tail: Tail<S>, waiting: Option<Chunk>, codec: Option<Codec>) -> Result<Tail<S>, Error> {
     match (waiting, codec) {
-        (Some(chunk), Some(mut codec)) => tail.write(&codec.compress(&chunk)?)?,
-        (Some(chunk), None) => tail.write(&chunk)?,
+        (Some(chunk), Some(mut codec)) => tail.write(codec.compress(&chunk)?.into())?,
+        (Some(chunk), None) => tail.write(Bytes::from_owner(chunk))?,
         (None, _) => {}
     }
     Ok(tail)
 }
 
-impl<W: Write + Send + 'static> Threads<W> {
-    fn start(compression: Compression, threads: usize, tail: Tail<W>) -> Result<Threads<W>, Error> {
+impl<S: Sink> Threads<S> {
+    fn start(
+        compression: Compression,
+        threads: usize,
+        members: Option<Arc<dyn Members>>,
+        tail: Tail<S>,
+    ) -> Result<Threads<S>, Error> {
         let (tickets, due) = bounded(threads + 2);
-        let (spare_sender, spare) = bounded(threads + 2);
+        let (spare_sender, spare) = bounded(threads + SPARE);
         let (jobs, todo) = bounded::<Job>(threads);
         let mut compressors = Vec::new();
         while compressors.len() < threads {
             let Some(codec) = Codec::new(compression)? else { break };
-            let (todo, spare) = (todo.clone(), spare_sender.clone());
-            compressors.push(spawn("compress", move || compress_all(codec, &todo, &spare))?);
+            let (todo, spare, members) = (todo.clone(), spare_sender.clone(), members.clone());
+            compressors.push(spawn("compress", move || compress_all(codec, members.as_deref(), &todo, &spare))?);
         }
         let jobs = (!compressors.is_empty()).then_some(jobs);
         let tail = spawn("layer", move || write_all(tail, &due, &spare_sender))?;
@@ -176,7 +220,7 @@ impl<W: Write + Send + 'static> Threads<W> {
         jobs.send(Job { chunk, reply }).map_err(|_| gone())
     }
 
-    fn join(self) -> Result<Tail<W>, Error> {
+    fn join(self) -> Result<Tail<S>, Error> {
         drop((self.tickets, self.jobs));
         let tail = self.tail.join().map_err(|_| gone())?;
         for compressor in self.compressors {
@@ -186,23 +230,32 @@ impl<W: Write + Send + 'static> Threads<W> {
     }
 }
 
-fn compress_all(mut codec: Codec, todo: &Receiver<Job>, spare: &Sender<Chunk>) {
+fn compress_all(mut codec: Codec, members: Option<&dyn Members>, todo: &Receiver<Job>, spare: &Sender<Chunk>) {
     for Job { chunk, reply } in todo {
         // Nobody waits for the reply when the tail failed; the caller learns why from the tail.
-        let _ = reply.send(codec.compress(&chunk));
+        let _ = reply.send(compress(&mut codec, members, &chunk));
         let _ = spare.try_send(chunk.emptied());
     }
 }
 
-fn write_all<W: Write>(mut tail: Tail<W>, due: &Receiver<Ticket>, spare: &Sender<Chunk>) -> Result<Tail<W>, Error> {
+/// Compresses the chunk, unless an earlier layer has it compressed.
+fn compress(codec: &mut Codec, members: Option<&dyn Members>, chunk: &Chunk) -> Result<Compressed, Error> {
+    let (Some(members), Some(recipe)) = (members, chunk.recipe()) else {
+        return Ok(Compressed { bytes: codec.compress(chunk)?, told: None });
+    };
+    let told = Told { recipe: recipe.clone(), content: libdeflater::crc32(chunk) };
+    let bytes = match members.find(recipe, told.content) {
+        Some(bytes) => bytes,
+        None => codec.compress(chunk)?,
+    };
+    Ok(Compressed { bytes, told: Some(told) })
+}
+
+fn write_all<S: Sink>(mut tail: Tail<S>, due: &Receiver<Ticket>, spare: &Sender<Chunk>) -> Result<Tail<S>, Error> {
     for ticket in due {
         match ticket {
-            Ticket::Plain(chunk) => {
-                tail.write(&chunk)?;
-                // A spare that does not fit is freed.
-                let _ = spare.try_send(chunk.emptied());
-            }
-            Ticket::Compressing(result) => tail.write(&result.recv().map_err(|_| gone())??)?,
+            Ticket::Plain(chunk) => tail.write(chunk.lend(spare.clone()))?,
+            Ticket::Compressing(result) => tail.write_member(result.recv().map_err(|_| gone())??)?,
         }
     }
     Ok(tail)

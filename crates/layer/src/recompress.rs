@@ -4,12 +4,12 @@ use std::io::{ErrorKind, Read, Write};
 
 use oci::{DiffId, Digest};
 
-use crate::chunk::Chunker;
-use crate::codec::CHUNK;
+use crate::chunk::{Chunker, Cut};
+use crate::codec::chunk_size;
 use crate::decompress;
 use crate::pipeline::{Finished, Pipeline};
 use crate::writer::threads;
-use crate::{Compression, Error};
+use crate::{Compression, Error, Writing};
 
 /// What [`recompress`] made of a blob. Its bytes are wherever it wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,9 @@ pub struct Recompressed {
     pub size: u64,
 }
 
-/// Decompresses a layer's blob, whatever it was compressed with, and compresses it again on `sink`: the bytes that
-/// [`LayerWriter`](crate::LayerWriter) would have written. Gives the sink back, flushed. One pass, memory bounded.
+/// Decompresses a layer's blob, whatever it was compressed with, and compresses it again on `sink`. The same tar gives the
+/// same bytes; not those of a [`LayerWriter`](crate::LayerWriter), whose chunks end at entries. Gives the sink back, flushed.
+/// One pass, memory bounded.
 ///
 /// # Errors
 /// When the blob cannot be read, the sink fails, or the compression's level does not exist.
@@ -33,7 +34,9 @@ pub fn recompress<W: Write + Send + 'static>(
     compression: Compression,
 ) -> Result<(Recompressed, W), Error> {
     let (_, mut tar) = decompress(blob)?;
-    let mut chunks = Chunker::new(CHUNK, Pipeline::new(sink, compression, threads(), CHUNK)?);
+    let size = chunk_size(compression);
+    let mut chunks =
+        Chunker::new(size, Cut::Full, None, Pipeline::new(Writing(sink), compression, threads(), size, None)?);
     loop {
         match tar.read(chunks.space()?) {
             Ok(0) => break,
@@ -43,7 +46,7 @@ pub fn recompress<W: Write + Send + 'static>(
         }
     }
     let (_, pipeline) = chunks.finish()?;
-    let Finished { diff, digest, size, sink } = pipeline.finish()?;
+    let Finished { diff, digest, size, sink: Writing(sink), .. } = pipeline.finish()?;
     let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
     Ok((Recompressed { diff_id, digest, size }, sink))
 }

@@ -40,9 +40,14 @@ pub fn resolve_existing(
     path: impl AsRef<[u8]>,
     follow_last: bool,
 ) -> Result<Resolved, TreeError> {
-    let mut walk = Walk::new(tree, path.as_ref())?;
+    resolve_by(&mut |path: &TreePath| tree.entry(path), path.as_ref(), follow_last)
+}
+
+/// As [`resolve_existing`], asking `look` what is at a path.
+pub(crate) fn resolve_by<E: From<TreeError>>(look: Look<'_, E>, path: &[u8], follow_last: bool) -> Result<Resolved, E> {
+    let mut walk = Walk::new(path)?;
     while let Some(name) = walk.pending.pop() {
-        walk.step(name, follow_last)?;
+        walk.step(look, name, follow_last)?;
     }
     Ok(Resolved { existing: walk.existing, missing: walk.missing })
 }
@@ -78,10 +83,11 @@ impl Trail {
         }
     }
 }
+/// Tells what is at a path, nothing followed.
+type Look<'l, E> = &'l mut dyn FnMut(&TreePath) -> Result<Option<Entry>, E>;
 
 /// Components still to walk are kept in reverse, so that a link's target is pushed on top.
-struct Walk<'t> {
-    tree: &'t dyn SourceTree,
+struct Walk {
     asked: TreePath,
     pending: Vec<Vec<u8>>,
     existing: TreePath,
@@ -89,10 +95,9 @@ struct Walk<'t> {
     links: usize,
 }
 
-impl<'t> Walk<'t> {
-    fn new(tree: &'t dyn SourceTree, path: &[u8]) -> Result<Walk<'t>, TreeError> {
+impl Walk {
+    fn new(path: &[u8]) -> Result<Walk, TreeError> {
         let mut walk = Walk {
-            tree,
             asked: TreePath::clean(path)?,
             pending: Vec::new(),
             existing: TreePath::root(),
@@ -108,23 +113,23 @@ impl<'t> Walk<'t> {
         self.pending.extend(names.rev().map(<[u8]>::to_vec));
     }
 
-    fn step(&mut self, name: Vec<u8>, follow_last: bool) -> Result<(), TreeError> {
+    fn step<E: From<TreeError>>(&mut self, look: Look<'_, E>, name: Vec<u8>, follow_last: bool) -> Result<(), E> {
         if name == b".." {
             self.up();
             return Ok(());
         }
         if !self.missing.is_root() {
-            self.missing = self.missing.join(&name)?;
+            self.missing = self.missing.join(&name).map_err(TreeError::from)?;
             return Ok(());
         }
-        let here = self.existing.join(&name)?;
-        match self.tree.entry(&here)? {
-            None => self.missing = TreePath::new(&name)?,
+        let here = self.existing.join(&name).map_err(TreeError::from)?;
+        match look(&here)? {
+            None => self.missing = TreePath::new(&name).map_err(TreeError::from)?,
             Some(Entry { kind: EntryKind::Symlink { target }, .. }) if follow_last || !self.pending.is_empty() => {
                 self.follow(&target)?;
             }
             Some(entry) if !entry.is_dir() && !self.pending.is_empty() => {
-                return Err(TreeError::NotADirectory(here));
+                return Err(TreeError::NotADirectory(here).into());
             }
             Some(_) => self.existing = here,
         }

@@ -18,6 +18,12 @@ pub trait Content: Send + Sync {
     }
 }
 
+/// How long after a change a file system with fine time stamps may still show the same ones, in nanoseconds: some ticks of
+/// the kernel.
+const FINE: i128 = 50_000_000;
+/// The same for one that keeps whole seconds: two, as FAT does.
+const COARSE: i128 = 2_000_000_000;
+
 /// Stands for bytes: equal keys, equal bytes, unless they were changed too recently for their file system to show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
@@ -31,6 +37,13 @@ impl Fingerprint {
     /// Of bytes that cannot change.
     pub fn fixed(key: impl Into<Vec<u8>>) -> Fingerprint {
         Fingerprint { key: key.into(), changed: None }
+    }
+
+    /// Whether a change from now on would show, `now` being in nanoseconds since 1970. A file that was changed so recently
+    /// that its file system may not show another change is not trusted; git calls such an index entry "racy".
+    pub fn is_settled(&self, now: i128) -> bool {
+        let rest = |changed: i128| if changed % 1_000_000_000 == 0 { COARSE } else { FINE };
+        self.changed.is_none_or(|changed| changed + rest(changed) < now)
     }
 }
 

@@ -1,14 +1,16 @@
 //! Writing a layer: files in, a blob and all that is known of it out, in one pass.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use oci::{DiffId, Digest};
 
-use crate::chunk::Chunker;
-use crate::codec::CHUNK;
+use crate::chunk::{Chunker, Cut};
+use crate::codec::chunk_size;
+use crate::member::{Member, Members, Recipe};
 use crate::pipeline::{Finished, Pipeline};
 use crate::tar::Framer;
-use crate::{Compression, Content, Entry, Error, LayerIndex};
+use crate::{Compression, Content, Entry, Error, LayerIndex, Sink, Writing};
 
 /// More compressors than this only cost memory: the one thread that frames and hashes the tar cannot feed them.
 const MAX_THREADS: usize = 8;
@@ -33,24 +35,26 @@ pub struct Layer {
     pub compression: Compression,
     /// What is in it.
     pub index: LayerIndex,
+    /// Its compressed chunks that can be told unread, where a [`LayerWriter`] was given those of earlier layers.
+    pub members: Vec<Member>,
 }
 
 /// An unfinished layer. Each file is read once; the tar is hashed once, and so is the blob when it is not the tar.
 ///
 /// Same entries and content, same [`Compression`]: same bytes, whatever the number of threads. Dropping it abandons the
 /// layer; the sink is dropped, possibly a moment later.
-pub struct LayerWriter<W: Write + Send + 'static> {
-    framer: Framer<Pipeline<W>>,
+pub struct LayerWriter<S: Sink> {
+    framer: Framer<Pipeline<S>>,
     index: LayerIndex,
     compression: Compression,
 }
 
-impl<W: Write + Send + 'static> LayerWriter<W> {
+impl<W: Write + Send + 'static> LayerWriter<Writing<W>> {
     /// A layer on `sink`, compressed by as many threads as the machine has cores (at most 8), once it is worth it.
     ///
     /// # Errors
     /// When the compression's level does not exist.
-    pub fn new(sink: W, compression: Compression) -> Result<LayerWriter<W>, Error> {
+    pub fn new(sink: W, compression: Compression) -> Result<Self, Error> {
         LayerWriter::with_threads(sink, compression, threads())
     }
 
@@ -58,10 +62,44 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     ///
     /// # Errors
     /// When the compression's level does not exist.
-    pub fn with_threads(sink: W, compression: Compression, threads: usize) -> Result<LayerWriter<W>, Error> {
-        let pipeline = Pipeline::new(sink, compression, threads, CHUNK)?;
+    pub fn with_threads(sink: W, compression: Compression, threads: usize) -> Result<Self, Error> {
+        LayerWriter::start(Writing(sink), compression, threads, None)
+    }
+
+    /// Ends the layer; gives the sink back, flushed.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn finish(self) -> Result<(Layer, W), Error> {
+        let (layer, Writing(sink)) = self.complete()?;
+        Ok((layer, sink))
+    }
+}
+
+impl<S: Sink> LayerWriter<S> {
+    /// A layer on a sink that takes its bytes without copying them. What earlier layers have compressed is taken from
+    /// `members`; it changes the speed, never the bytes.
+    ///
+    /// # Errors
+    /// When the compression's level does not exist.
+    pub fn on(sink: S, compression: Compression, members: Option<Arc<dyn Members>>) -> Result<LayerWriter<S>, Error> {
+        LayerWriter::start(sink, compression, threads(), members)
+    }
+
+    fn start(
+        sink: S,
+        compression: Compression,
+        threads: usize,
+        members: Option<Arc<dyn Members>>,
+    ) -> Result<LayerWriter<S>, Error> {
+        let chunk = chunk_size(compression);
+        let (cut, recipe) = match compression {
+            Compression::None => (Cut::Full, None),
+            _ => (Cut::Entries, members.is_some().then(|| Recipe::new(format!("{compression:?}").into_bytes()))),
+        };
+        let pipeline = Pipeline::new(sink, compression, threads, chunk, members)?;
         Ok(LayerWriter {
-            framer: Framer::new(Chunker::new(CHUNK, pipeline)),
+            framer: Framer::new(Chunker::new(chunk, cut, recipe, pipeline)),
             index: LayerIndex::default(),
             compression,
         })
@@ -93,13 +131,13 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     ///
     /// # Errors
     /// When the sink fails.
-    pub fn finish(mut self) -> Result<(Layer, W), Error> {
+    pub fn complete(mut self) -> Result<(Layer, S), Error> {
         let (uncompressed_size, pipeline) = self.framer.finish()?;
-        let Finished { diff, digest, size, sink } = pipeline.finish()?;
+        let Finished { diff, digest, size, members, sink } = pipeline.finish()?;
         self.index.set_tar_size(uncompressed_size);
         let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
-        let layer =
-            Layer { diff_id, digest, size, uncompressed_size, compression: self.compression, index: self.index };
+        let (compression, index) = (self.compression, self.index);
+        let layer = Layer { diff_id, digest, size, uncompressed_size, compression, index, members };
         Ok((layer, sink))
     }
 }

@@ -171,6 +171,19 @@ impl Client {
         self.push_blob(to, blob, Arc::new(source), std::slice::from_ref(from)).await
     }
 
+    /// Whether `reference` already is the manifest or index `digest` where it would be written: one HEAD, mirrors not asked.
+    /// A registry that does not tell digests is taken to have another.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached or refuses.
+    pub async fn is_manifest_at(&self, reference: &Reference, digest: &Digest) -> Result<bool, Error> {
+        let found = async {
+            let target = self.target(reference.repository()).await?;
+            manifest::is_at(&target, reference, digest).await
+        };
+        found.await.map_err(|cause| cause.about(Operation::CheckManifest, reference))
+    }
+
     /// Writes a manifest or index under `reference`'s tag, or under its digest when it has no tag.
     ///
     /// # Errors

@@ -106,6 +106,18 @@ pub(crate) async fn put(
     }
 }
 
+/// Whether the repository that is written to already has this manifest under `reference`: one HEAD, no mirror.
+pub(crate) async fn is_at(target: &Target, reference: &Reference, digest: &Digest) -> Result<bool, Cause> {
+    let url = target.host.url(&format!("{}/manifests/{}", target.repository.path(), reference.object()))?;
+    let access = Access::push(target.repository.path());
+    let call = Call::new(Method::HEAD, url, access).header(ACCEPT, HeaderValue::from_static(ACCEPTED));
+    match target.transport.send_patiently(&target.host, &call).await {
+        Ok(response) => Ok(header(&response, CONTENT_DIGEST) == Some(digest.as_str())),
+        Err(Cause::Answer(answer)) if answer.status == 404 => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}
+
 fn call(method: Method, host: &Host, route: &Route, reference: &Reference) -> Result<Call<'static>, Cause> {
     let url = host.url(&format!("{}/manifests/{}", route.path, reference.object()))?;
     Ok(Call::new(method, url, Access::pull(&route.path)).header(ACCEPT, HeaderValue::from_static(ACCEPTED)))

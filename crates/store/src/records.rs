@@ -94,18 +94,29 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn cache_put(&self, kind: &str, key: &Digest, value: &[u8], needs: &[Digest]) -> Result<(), Error> {
+        self.cache_put_all(kind, &[(key.clone(), value.to_vec())], needs)
+    }
+
+    /// Keeps several records that need the same blobs: all or none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn cache_put_all(&self, kind: &str, records: &[(Digest, Vec<u8>)], needs: &[Digest]) -> Result<(), Error> {
         let now = nanos(SystemTime::now());
         let needs: BTreeSet<_> = needs.iter().collect();
+        if records.is_empty() {
+            return Ok(());
+        }
         self.database().write(|db| {
-            db.prepare_cached("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)")?.execute(params![
-                kind,
-                key.as_str(),
-                value,
-                now
-            ])?;
-            db.prepare_cached("DELETE FROM record_blob WHERE kind = ? AND key = ?")?.execute([kind, key.as_str()])?;
-            let mut insert = db.prepare_cached("INSERT INTO record_blob VALUES (?, ?, ?)")?;
-            needs.iter().try_for_each(|digest| insert.execute([kind, key.as_str(), digest.as_str()]).map(drop))
+            let mut put = db.prepare_cached("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)")?;
+            let mut forget = db.prepare_cached("DELETE FROM record_blob WHERE kind = ? AND key = ?")?;
+            let mut need = db.prepare_cached("INSERT INTO record_blob VALUES (?, ?, ?)")?;
+            for (key, value) in records {
+                put.execute(params![kind, key.as_str(), value, now])?;
+                forget.execute([kind, key.as_str()])?;
+                needs.iter().try_for_each(|digest| need.execute([kind, key.as_str(), digest.as_str()]).map(drop))?;
+            }
+            Ok(())
         })
     }
 

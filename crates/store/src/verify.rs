@@ -52,6 +52,10 @@ pub struct Usage {
     pub records: usize,
     /// Size of header indexes and uncompressed tars.
     pub derived_bytes: u64,
+    /// Number of unpacked layers and cache mounts.
+    pub directories: usize,
+    /// Size of the files in these.
+    pub directory_bytes: u64,
 }
 
 impl Store {
@@ -104,6 +108,8 @@ impl Store {
             images: inventory.held.len() - records,
             records,
             derived_bytes: inventory.derived.iter().map(|file| file.size).sum(),
+            directories: inventory.directories.len(),
+            directory_bytes: inventory.directories.iter().map(|directory| directory.bytes).sum(),
         })
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Pusher<'a> {
     pub(crate) layers: &'a Layers,
     pub(crate) events: &'a Events,
     pub(crate) transfers: &'a Transfers,
+    /// Nothing was made anew, so it may all be there: worth asking.
+    pub(crate) unchanged: bool,
 }
 
 impl Pusher<'_> {
@@ -47,6 +49,10 @@ impl Pusher<'_> {
         names: &[&Reference],
         vertex: &Vertex,
     ) -> Result<(), Error> {
+        if self.unchanged && self.is_there(artifact, repository, names).await {
+            vertex.log("already there");
+            return Ok(());
+        }
         let mut seen = BTreeSet::new();
         let layers = artifact.images.iter().flat_map(|image| &image.layers);
         let layers: Vec<&LayerRef> = layers.filter(|layer| seen.insert(&layer.diff_id)).collect();
@@ -56,11 +62,24 @@ impl Pusher<'_> {
         let children = artifact.index.iter().flat_map(|_| &artifact.images);
         try_join_all(children.map(|image| self.put(repository, &image.manifest, None))).await?;
         let Some(root) = artifact.root() else { return Ok(()) };
-        self.put(repository, root, None).await?;
+        if names.is_empty() {
+            self.put(repository, root, None).await?;
+        }
         try_join_all(names.iter().map(|name| self.put(repository, root, Some(name)))).await?;
         self.store.add_origins(&digests(artifact), repository)?;
         vertex.log(format!("{repository}@{}", root.descriptor.digest));
         Ok(())
+    }
+
+    /// Whether all names point to just this already: a registry takes no manifest without what it names.
+    async fn is_there(&self, artifact: &Artifact, repository: &Repository, names: &[&Reference]) -> bool {
+        let Some(root) = artifact.root() else { return false };
+        let digest = &root.descriptor.digest;
+        let Ok(pinned) = pinned(repository, digest) else { return false };
+        let wanted = if names.is_empty() { vec![&pinned] } else { names.to_vec() };
+        let asked = wanted.into_iter().map(|name| self.client.is_manifest_at(name, digest));
+        // Whatever is wrong will be told by the push.
+        try_join_all(asked).await.is_ok_and(|there| there.into_iter().all(|there| there))
     }
 
     async fn push_layer(&self, repository: &Repository, layer: &LayerRef, vertex: &Vertex) -> Result<(), Error> {

@@ -1,12 +1,13 @@
 //! Entries and their bytes as one stream of tar, in the buffers of whoever takes it.
 
 use std::io::{self, Read};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootfs::TreePath;
 
 use super::{header, padding};
 use crate::chunk::{ChunkSink, Chunker};
-use crate::{Content, Entry, Error};
+use crate::{Content, Entry, Error, Fingerprint};
 
 /// Sees the content bytes of one member as they pass.
 pub(crate) type Witness<'w> = Option<&'w mut Vec<u8>>;
@@ -15,11 +16,14 @@ pub(crate) type Witness<'w> = Option<&'w mut Vec<u8>>;
 pub(crate) struct Framer<S: ChunkSink> {
     chunks: Chunker<S>,
     header: Vec<u8>,
+    /// When it was begun, in nanoseconds since 1970: what is older is at rest.
+    now: i128,
 }
 
 impl<S: ChunkSink> Framer<S> {
     pub(crate) fn new(chunks: Chunker<S>) -> Framer<S> {
-        Framer { chunks, header: Vec::new() }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Framer { chunks, header: Vec::new(), now: i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) }
     }
 
     /// Appends one entry; gives the offset of its content in the tar.
@@ -29,15 +33,44 @@ impl<S: ChunkSink> Framer<S> {
         content: Option<&dyn Content>,
         witness: Witness<'_>,
     ) -> Result<u64, Error> {
+        let mut reader = None;
+        if entry.size() > 0 {
+            let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
+            reader = Some(content.open().map_err(|source| read_error(&entry.path, source))?);
+        }
+        let reader = reader.as_deref_mut().map(|reader| reader as &mut dyn Read);
+        self.append_known(entry, reader, || content?.fingerprint(), witness)
+    }
+
+    /// As [`Framer::append`], for bytes that are being read already.
+    pub(crate) fn append_reader(
+        &mut self,
+        entry: &Entry,
+        reader: Option<&mut dyn Read>,
+        witness: Witness<'_>,
+    ) -> Result<u64, Error> {
+        self.append_known(entry, reader, || None, witness)
+    }
+
+    /// As [`Framer::append_reader`]; `fingerprint` stands for the bytes.
+    fn append_known(
+        &mut self,
+        entry: &Entry,
+        reader: Option<&mut dyn Read>,
+        fingerprint: impl FnOnce() -> Option<Fingerprint>,
+        witness: Witness<'_>,
+    ) -> Result<u64, Error> {
         self.header.clear();
         header::encode(entry, &mut self.header)?;
+        self.chunks.entry(entry)?;
         self.chunks.write(&self.header)?;
         let offset = self.chunks.offset();
         let size = entry.size();
         if size > 0 {
-            let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
-            let mut reader = content.open().map_err(|source| read_error(&entry.path, source))?;
-            self.copy(&entry.path, &mut *reader, size, witness)?;
+            let reader = reader.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
+            self.chunks.begin(fingerprint, self.now);
+            self.copy(&entry.path, reader, size, witness)?;
+            self.chunks.end();
             self.chunks.write(&[0; super::BLOCK][..padding(size)])?;
         }
         Ok(offset)

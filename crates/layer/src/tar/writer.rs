@@ -1,9 +1,9 @@
 //! A tar for its own sake: exports and archives, where nothing is hashed or compressed.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use super::Framer;
-use crate::chunk::{Chunk, ChunkSink, Chunker};
+use crate::chunk::{Chunk, ChunkSink, Chunker, Cut};
 use crate::{Content, Entry, Error};
 
 /// Half a megabyte: fewer system calls than files have pages, and little memory.
@@ -15,12 +15,17 @@ pub struct Writer<W: Write>(Framer<Direct<W>>);
 impl<W: Write> Writer<W> {
     /// A tar on `sink`, which is written in large pieces.
     pub fn new(sink: W) -> Writer<W> {
-        Writer(Framer::new(Chunker::new(BUFFER, Direct(sink))))
+        Writer(Framer::new(Chunker::new(BUFFER, Cut::Full, None, Direct(sink))))
     }
 
     /// Appends an entry, with its bytes when it is a regular file that has any.
     pub fn append(&mut self, entry: &Entry, content: Option<&dyn Content>) -> Result<(), Error> {
         self.0.append(entry, content, None).map(drop)
+    }
+
+    /// As [`Writer::append`], with bytes that are being read already: all that `reader` still gives.
+    pub fn append_reader(&mut self, entry: &Entry, reader: Option<&mut dyn Read>) -> Result<(), Error> {
+        self.0.append_reader(entry, reader, None).map(drop)
     }
 
     /// Ends the tar and gives the sink back.

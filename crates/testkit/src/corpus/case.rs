@@ -44,6 +44,22 @@ pub struct Request {
     /// `--label`.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// `--secret`: what each id holds.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// `--allow`.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// `--network`.
+    pub network: Option<String>,
+    /// `--add-host`: names and addresses.
+    #[serde(default)]
+    pub add_hosts: BTreeMap<String, String>,
+    /// `--shm-size`, in bytes.
+    pub shm_size: Option<u64>,
+    /// `--ulimit`: soft and hard limit by name.
+    #[serde(default)]
+    pub ulimits: BTreeMap<String, (i64, i64)>,
     /// The files of the build context.
     #[serde(default)]
     pub context: Vec<Entry>,

@@ -1,0 +1,183 @@
+//! Layers that are sent while they are made.
+//!
+//! Where an image is only pushed, and only to registries of this machine, its new layers go there as they come, to all of
+//! them at once, and are not stored here. A registry further away is asked first, as it always was: sending is dearer there
+//! than making a layer twice, and what a fresh checkout makes is mostly there already.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use futures_util::stream;
+use layer::{Compression, LayerWriter, Sink};
+use oci::{Descriptor, Digest, MediaType, Reference, Repository};
+use registry::Client;
+use store::RawBlobWriter;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::cancel::Cancel;
+use crate::execute::{append_items, encoding, keep_index};
+use crate::layers::{LayerRef, Layers, Origin};
+use crate::members::{self, StoredMembers};
+use crate::overlay::Item;
+use crate::{BuildRequest, Error, Output};
+
+/// Pieces on their way between a layer and a connection.
+const AHEAD: usize = 4;
+
+/// Where new layers are sent as they are made: one repository of each registry. Others of the same registry are given them
+/// by it.
+#[derive(Clone)]
+pub(crate) struct Outbound {
+    client: Client,
+    repositories: Vec<Repository>,
+}
+
+impl Outbound {
+    /// Where all that `request` builds goes to; `None` when it also goes elsewhere, or far away.
+    pub(crate) fn of(request: &BuildRequest, client: &Client) -> Option<Self> {
+        let mut registries = BTreeMap::new();
+        for output in &request.outputs {
+            for name in pushed_only(output, &request.tags)? {
+                let repository = name.repository();
+                registries.entry(repository.registry().to_owned()).or_insert_with(|| repository.clone());
+            }
+        }
+        let near = !registries.is_empty() && registries.keys().all(|registry| is_loopback(registry));
+        near.then(|| Self { client: client.clone(), repositories: registries.into_values().collect() })
+    }
+
+    /// Whether every registry still has what was sent to it before. Blocks.
+    pub(crate) fn has(&self, digest: &Digest) -> Result<bool, Error> {
+        let asked = self.repositories.iter().map(|repository| self.client.has_blob(repository, digest));
+        let there = Handle::current().block_on(try_join_all(asked))?;
+        Ok(there.into_iter().all(|there| there))
+    }
+
+    /// A layer that was sent before.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::Registry(self.repositories.clone())
+    }
+
+    /// Makes the layer of `items` and sends it; `None` when it could not be sent, which whoever pushes will find out and
+    /// tell. A compressed layer is stored too: it was dear to make, and a later one may use its parts. Blocks.
+    pub(crate) fn send(
+        &self,
+        layers: &Layers,
+        cancel: &Cancel,
+        compression: Compression,
+        items: &[Item],
+    ) -> Result<Option<LayerRef>, Error> {
+        let store = layers.store();
+        let (kept, known) = match compression {
+            Compression::None => (None, None),
+            _ => (Some(store.raw_writer(None)?), Some(StoredMembers::of(store))),
+        };
+        let (uploads, fan) = self.begin(cancel, kept);
+        let (layer, fan) = match append_items(LayerWriter::on(fan, compression, known)?, items) {
+            Err(Error::Layer(layer::Error::Write(_))) if !cancel.is_set() => return Ok(None),
+            made => made?,
+        };
+        let Fan { kept, senders, .. } = fan;
+        // The bodies end here; what they lack is their name.
+        drop(senders);
+        let origin = match kept {
+            Some(writer) => {
+                writer.finish_hashed(&layer.digest, layer.size)?;
+                members::remember(store, &layer)?;
+                uploads.commit(&layer.digest);
+                Origin::Store
+            }
+            None if uploads.commit(&layer.digest) => self.origin(),
+            None => return Ok(None),
+        };
+        let blob = Descriptor::new(MediaType::layer(encoding(compression), false), layer.digest.clone(), layer.size);
+        Ok(Some(LayerRef { origin, ..keep_index(layers, layer, Some(blob))? }))
+    }
+
+    fn begin(&self, cancel: &Cancel, kept: Option<RawBlobWriter>) -> (Uploads, Fan) {
+        let (mut uploads, mut senders) = (Vec::new(), Vec::new());
+        for repository in &self.repositories {
+            let (sender, receiver) = mpsc::channel::<Bytes>(AHEAD);
+            let (name, named) = oneshot::channel();
+            let (client, repository) = (self.client.clone(), repository.clone());
+            let task = Handle::current().spawn(async move {
+                let pieces = stream::unfold(receiver, |mut receiver| async move {
+                    receiver.recv().await.map(|bytes| (Ok(bytes), receiver))
+                });
+                let named = async { named.await.map_err(io::Error::other) };
+                client.push_blob_streaming(&repository, pieces.boxed(), named).await.map(drop)
+            });
+            uploads.push(Upload { name, task });
+            senders.push(sender);
+        }
+        (Uploads(uploads), Fan { cancel: cancel.clone(), kept, senders })
+    }
+}
+
+/// The names of an output that is nothing but a push.
+fn pushed_only<'a>(output: &'a Output, tags: &'a [Reference]) -> Option<&'a [Reference]> {
+    match output {
+        Output::Image(options) if options.push && !options.store && !options.form.force_compression => {
+            Some(if options.names.is_empty() { tags } else { &options.names })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a registry is on this machine.
+pub(crate) fn is_loopback(registry: &str) -> bool {
+    let host = match registry.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => registry.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+/// One upload that has begun. Dropped before it has a name, it comes to nothing.
+struct Upload {
+    name: oneshot::Sender<Digest>,
+    task: JoinHandle<Result<(), registry::Error>>,
+}
+
+struct Uploads(Vec<Upload>);
+
+impl Uploads {
+    /// Names what was sent; whether all registries took it. Blocks.
+    fn commit(self, digest: &Digest) -> bool {
+        let named: Vec<_> = self.0.into_iter().map(|upload| (upload.name.send(digest.clone()), upload.task)).collect();
+        named.into_iter().fold(true, |all, (_, task)| match Handle::current().block_on(task) {
+            Ok(Ok(())) => all,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a layer could not be sent as it was made");
+                false
+            }
+            Err(_) => false,
+        })
+    }
+}
+
+/// Hands a layer's bytes to every upload that goes on, and to the store if they are kept.
+struct Fan {
+    cancel: Cancel,
+    kept: Option<RawBlobWriter>,
+    senders: Vec<mpsc::Sender<Bytes>>,
+}
+
+impl Sink for Fan {
+    fn take(&mut self, bytes: Bytes) -> io::Result<()> {
+        if self.cancel.is_set() {
+            return Err(io::Error::other("the build was cancelled"));
+        }
+        self.senders.retain(|sender| sender.blocking_send(bytes.clone()).is_ok());
+        match &mut self.kept {
+            Some(kept) => Ok(kept.write_bytes(&bytes)?),
+            None if self.senders.is_empty() => Err(io::ErrorKind::BrokenPipe.into()),
+            None => Ok(()),
+        }
+    }
+}
