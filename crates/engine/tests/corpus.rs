@@ -8,12 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use registry::Client;
 use shipsmith_engine::{
-    ArchiveOptions, BuildRequest, ContextSource, Destination, DockerfileSource, Engine, Error, ImageForm, Output,
-    PullPolicy, RunPolicy, SandboxOptions, Silent, TimestampPolicy,
+    ArchiveOptions, BuildRequest, ContextSource, Destination, DockerfileSource, Engine, Entitlement, Error, ImageForm,
+    Level, Network, Output, PullPolicy, RunPolicy, SandboxOptions, SecretSource, Silent, TimestampPolicy, Ulimit,
+    become_worker,
 };
 use store::Store;
 use testkit::canonical::{CanonicalImage, read_images};
 use testkit::corpus::{Case, Corpus, Expectation, MaterializedCase, NamedContext, root};
+
+/// Processes are run in workers, which are this program again.
+#[ctor::ctor(unsafe)]
+fn worker() {
+    become_worker();
+}
 
 /// Refusals whose line we name more exactly than BuildKit, which marks where a continued instruction, a heredoc or the
 /// file begins.
@@ -105,11 +112,40 @@ fn request(case: &Case, on_disk: &MaterializedCase, layout: &Path) -> BuildReque
             form: ImageForm::default(),
         })],
         pull: PullPolicy::Offline,
-        no_cache: false,
-        run: RunPolicy::Refuse,
+        no_cache: None,
+        cache_from: Vec::new(),
+        cache_to: Vec::new(),
+        run: RunPolicy::Execute,
         timestamp: TimestampPolicy::Default,
         normalize_modes: false,
-        sandbox: SandboxOptions::default(),
+        sandbox: sandbox(case, on_disk),
+    }
+}
+
+/// What the case gives to RUN, as the strongest isolation there is: BuildKit's.
+fn sandbox(case: &Case, on_disk: &MaterializedCase) -> SandboxOptions {
+    let asked = &case.request;
+    let entitlement = |name: &String| match name.as_str() {
+        "network.host" => Entitlement::NetworkHost,
+        "security.insecure" => Entitlement::SecurityInsecure,
+        other => panic!("{} allows {other}, which nobody knows", case.name),
+    };
+    let network = match asked.network.as_deref() {
+        None | Some("default") => Network::Default,
+        Some("none") => Network::None,
+        Some(other) => panic!("{} has the network {other}, which nobody knows", case.name),
+    };
+    let limit = |(name, limits): (&String, &(i64, i64))| Ulimit { name: name.clone(), soft: limits.0, hard: limits.1 };
+    let secrets = on_disk.secrets.iter().map(|(id, path)| (id.clone(), SecretSource::File(path.clone())));
+    SandboxOptions {
+        network,
+        add_hosts: asked.add_hosts.clone().into_iter().collect(),
+        shm_size: asked.shm_size,
+        ulimits: asked.ulimits.iter().map(limit).collect(),
+        secrets: secrets.collect(),
+        allowed: asked.allow.iter().map(entitlement).collect(),
+        isolation: Some(Level::Root),
+        ..SandboxOptions::default()
     }
 }
 

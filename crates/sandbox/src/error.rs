@@ -51,6 +51,14 @@ pub enum Error {
         /// The kernel's answer.
         cause: Cause,
     },
+    /// The control group asked for cannot be used.
+    #[error("cannot use cgroup {parent}: {cause}")]
+    Cgroup {
+        /// `--cgroup-parent`.
+        parent: String,
+        /// The kernel's answer.
+        cause: Cause,
+    },
     /// A resource limit that does not exist, or cannot be set.
     #[error("cannot set ulimit {name}: {problem}")]
     Ulimit {
@@ -116,6 +124,11 @@ impl Cause {
     /// An error that names the operation.
     pub(crate) fn at<E: Into<Cause>>(operation: impl Into<String>) -> impl FnOnce(E) -> Error {
         move |error| Error::System { operation: operation.into(), cause: error.into() }
+    }
+
+    /// Whether it is this one.
+    pub(crate) fn is(self, errno: Errno) -> bool {
+        self.0 == errno.raw_os_error()
     }
 
     fn hint(self) -> Option<String> {

@@ -1,8 +1,11 @@
 //! Which levels can be had here, and what the others lack.
 
+mod attempt;
+mod remedy;
+mod subordinate;
+
 use std::path::{Path, PathBuf};
 
-use crate::sandbox::Storage;
 use crate::{Error, Level, Sandbox};
 
 /// What [`probe`] looks at. Levels are tried when they are asked for.
@@ -16,7 +19,7 @@ pub struct Report {
 pub struct Finding {
     /// Which.
     pub level: Level,
-    /// What came of it.
+    /// What came of it: something to use, or what is missing and the settings that would help.
     pub result: Result<Sandbox, Error>,
 }
 
@@ -29,7 +32,7 @@ pub fn probe(dir: &Path) -> Report {
 impl Report {
     /// Tries every level, each in a process of its own, strongest first.
     pub fn findings(&self) -> Vec<Finding> {
-        Level::ALL.into_iter().map(|level| Finding { level, result: self.attempt(level) }).collect()
+        Level::ALL.into_iter().map(|level| Finding { level, result: attempt::attempt(level, &self.dir) }).collect()
     }
 
     /// The level asked for, or the strongest that works. The chroot level is only chosen without being asked for inside a
@@ -39,17 +42,21 @@ impl Report {
     /// When there is none.
     pub fn choose(&self, pinned: Option<Level>) -> Result<Sandbox, Error> {
         match pinned {
-            Some(level) => self.attempt(level),
+            Some(level) => attempt::attempt(level, &self.dir),
             None => self.strongest(),
         }
     }
 
     fn strongest(&self) -> Result<Sandbox, Error> {
-        self.attempt(Level::Root)
-    }
-
-    fn attempt(&self, level: Level) -> Result<Sandbox, Error> {
-        let _ = &self.dir;
-        Ok(Sandbox::new(level, level.name().to_owned(), Storage::Overlay, None))
+        let mut remedies = Vec::new();
+        for level in Level::ALL.into_iter().filter(|level| *level != Level::Chroot || remedy::is_container()) {
+            match attempt::attempt(level, &self.dir) {
+                Err(Error::Unavailable { remedies: more, .. }) => {
+                    remedies.extend(more.into_iter().map(|remedy| format!("for {level}: {remedy}")));
+                }
+                result => return result,
+            }
+        }
+        Err(Error::NoLevel { remedies })
     }
 }

@@ -20,6 +20,7 @@ pub fn become_worker() {
 
 fn work() -> Result<(), Error> {
     sys::ignore_sigpipe();
+    rustix::process::umask(rustix::fs::Mode::empty());
     // What is typed at the builder's terminal is for the builder.
     rustix::process::setsid().map_err(Cause::at("begin a session"))?;
     let channel = Channel::new(std::io::stdin().as_fd().try_clone_to_owned().map_err(Cause::at("hold the channel"))?);

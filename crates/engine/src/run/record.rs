@@ -8,7 +8,7 @@ use crate::Error;
 use crate::layers::{LayerRef, Origin};
 
 /// The kind of the store's records.
-pub(crate) const RECORD: &str = "run";
+const RECORD: &str = "run";
 
 /// What is remembered of a RUN.
 #[derive(Serialize, Deserialize)]

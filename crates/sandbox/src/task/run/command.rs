@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
+use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid, fchown, open, openat2};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, fchdir, setrlimit, setsid, umask};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -49,7 +49,12 @@ fn connect(output: Output, process: &Process) -> Result<(), Errno> {
 fn enter_directory(directory: &str) -> Result<(), Error> {
     let enter = || {
         let root = Inside::open_root("/")?;
-        fchdir(root.open_or_make(directory, Make::ROOTS_DIRECTORY)?)
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // Not through the links that /proc has to open files.
+        match openat2(&root, directory, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS) {
+            Err(Errno::NOENT) => fchdir(root.open_or_make(directory, Make::ROOTS_DIRECTORY)?),
+            result => fchdir(result?),
+        }
     };
     enter().map_err(|errno: Errno| Error::Directory { directory: directory.to_owned(), cause: errno.into() })
 }
