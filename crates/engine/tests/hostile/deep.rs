@@ -8,6 +8,8 @@ use crate::bench::Bench;
 use crate::raw::{Raw, archive, pax};
 
 const LEVELS: usize = 2000;
+/// The kernel walks all of a path for every file that is opened.
+const LEVELS_ON_DISK: usize = 1000;
 
 fn deep(levels: usize) -> String {
     vec!["d"; levels].join("/")
@@ -17,7 +19,7 @@ fn deep(levels: usize) -> String {
 fn deep_context(bench: &Bench) {
     let root = Root::open(bench.path("work/context")).expect("the context");
     let at = |path: String| TreePath::new(path).expect("a path");
-    for level in 1..=LEVELS {
+    for level in 1..=LEVELS_ON_DISK {
         root.create_dir(&at(deep(level)), 0o755).expect("a directory");
         let mut file = root.create_file(&at(format!("{}/f", deep(level))), 0o644).expect("a file");
         file.write_all(b"x").expect("written");
