@@ -43,7 +43,7 @@ const LARGE: u64 = 1 << 20;
 /// Whether a chunk of `filled` bytes ends before the entry at `path`, which has `size` bytes. It goes by the path, so that what
 /// was changed, inserted or removed before matters no longer from the next such entry on.
 pub(crate) fn ends_before(path: &[u8], size: u64, filled: usize) -> bool {
-    filled >= LEAST && (size >= LARGE || fnv(path) % 16 == 0)
+    filled >= LEAST && (size >= LARGE || fnv(path).is_multiple_of(16))
 }
 
 /// FNV-1a: part of the format, as it decides a layer's bytes.

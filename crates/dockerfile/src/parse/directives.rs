@@ -119,9 +119,10 @@ fn find<'a>(text: &'a str, start: usize, comment: &str, name: &str) -> Option<Di
     directives.into_iter().find(|directive| directive.name == name)
 }
 
-/// The part of a value that BuildKit uses: up to the first space.
+/// The part of a value that BuildKit uses: up to the first space; without white space of other kinds before that, which would
+/// be the end of the line without what follows.
 fn first_word(directive: &Directive<'_>) -> Spanned<String> {
-    let value = directive.value.split(' ').next().unwrap_or("");
+    let value = directive.value.split(' ').next().unwrap_or("").trim_end();
     Spanned { value: value.to_owned(), span: Span::new(directive.span.start, directive.span.start + value.len()) }
 }
 

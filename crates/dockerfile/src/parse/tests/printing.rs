@@ -120,3 +120,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn returns_before_a_directives_end_are_no_part_of_it() {
+    let printed = stable("# check=skip=all\r\r more\nFROM a\n").expect("a file");
+    assert_eq!(printed, "# check=skip=all\n\nFROM a\n");
+}
