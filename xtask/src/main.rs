@@ -1,9 +1,10 @@
-//! The repository's own commands: `cargo xtask dist|demo|test|bench|deps`.
+//! The repository's own commands: `cargo xtask dist|demo|test|bench|deps|deny`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program of this repository")]
 
 mod bench;
 mod demo;
+mod deny;
 mod deps;
 mod dist;
 mod elf;
@@ -20,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench   measure against the floor and the installed peers, into docs/performance.md
           (--quick, --rounds N, --only CASE,.., --work DIR)
   deps    print the Debian packages that the tests want
+  deny    check licences, bans and sources of dependencies, as deny.toml says
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some("dist") => dist::run(),
         Some("bench") => bench::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("deps") => deps::run(),
+        Some("deny") => deny::run(),
         _ => Err(USAGE.to_owned()),
     };
     match done {

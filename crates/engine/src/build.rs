@@ -44,6 +44,8 @@ pub struct BuildReport {
     pub names: Vec<Reference>,
     /// The platforms built, in the order asked for.
     pub platforms: Vec<Platform>,
+    /// How many warnings of the linter were shown.
+    pub warnings: usize,
     /// Bases by the name asked for, and the digest it stood for.
     pub bases: BTreeMap<String, Digest>,
 }
@@ -81,7 +83,7 @@ impl Engine {
         check(request)?;
         let (contexts, file) = self.load(request, &events).await?;
         let (graphs, images) = self.plan_all(&file, request, &contexts, &events).await?;
-        report_plans(&file.source, &graphs, &events);
+        let warnings = report_plans(&file.source, &graphs, &events);
         for step in graphs.iter().flat_map(|graph| &graph.steps) {
             run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
         }
@@ -101,6 +103,12 @@ impl Engine {
             cancel,
             fresh: AtomicBool::new(false),
         };
+        if request.outputs.iter().any(Output::wants_blobs) {
+            graphs
+                .iter()
+                .filter_map(|graph| bottom(graph, &images))
+                .for_each(|base| work.layers.want_blobs(&base.layers));
+        }
         let mut outcome = execute(&work, &graphs, &images, &events).await?;
         if request.cache_to.iter().any(|target| target.place.is_none()) {
             outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
@@ -108,6 +116,7 @@ impl Engine {
         let writer = Writer { store: &self.store, client, transfers, request, work: &work, events: &events };
         let mut report = writer.write_all(&outcome).await?;
         writer.write_caches(&outcome.made).await?;
+        report.warnings = warnings;
         report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
         report.bases = images.values().map(|image| (image.name.clone(), image.named_digest.clone())).collect();
         Ok(report)
@@ -162,6 +171,15 @@ async fn plan_one(
             resolved.insert(need, image.resolved.clone());
             images.insert((need.origin.clone(), need.platform.clone()), image);
         }
+    }
+}
+
+/// The image that the graph's result is built upon.
+fn bottom<'i>(graph: &Graph, images: &'i BaseImages) -> Option<&'i Arc<BaseImage>> {
+    let first = graph.chain().into_iter().next()?;
+    match &graph.steps.get(first.0)?.op {
+        graph::Op::Base(base) => images.get(&(base.need.origin.clone(), base.need.platform.clone())),
+        _ => None,
     }
 }
 
@@ -267,6 +285,11 @@ fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
 }
 
 impl Output {
+    /// Whether it holds the blobs of bases too.
+    fn wants_blobs(&self) -> bool {
+        matches!(self, Self::Oci(_) | Self::Docker(_) | Self::Load(_))
+    }
+
     /// How its image is written, if it is one.
     pub(crate) fn form(&self) -> Option<&ImageForm> {
         match self {
@@ -277,14 +300,17 @@ impl Output {
     }
 }
 
-fn report_plans(source: &Source, graphs: &[Graph], events: &Events) {
+/// Shows what plans warn of and leave out, each once; says how many findings of the linter there are.
+fn report_plans(source: &Source, graphs: &[Graph], events: &Events) -> usize {
     let place = |span: Span| format!("{}:{}", source.name, source.line_column(span.start).line);
     let mut said = BTreeSet::new();
+    let mut findings = 0;
     for graph in graphs {
         for finding in &graph.warnings {
             let message = format!("{}: {}", finding.rule.name(), finding.message);
             if said.insert((message.clone(), finding.span.start)) {
                 events.warn(message, Some(place(finding.span)));
+                findings += 1;
             }
         }
         for skipped in &graph.skipped {
@@ -294,6 +320,7 @@ fn report_plans(source: &Source, graphs: &[Graph], events: &Events) {
             }
         }
     }
+    findings
 }
 
 /// Brings every layer's blob into the store.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Mount, MountKind, Op, RunOp, Step, StepId};
-use layer::{Compression, LayerWriter, Sink, SourceTree, Tree, Writing};
+use layer::{Compression, Entry, EntryKind, LayerWriter, Sink, SourceTree, Tree, Writing};
 use oci::{Descriptor, Digest, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -15,7 +15,8 @@ use crate::Error;
 use crate::bases::BaseImage;
 use crate::cache::{Imported, Made};
 use crate::cancel::Cancel;
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, MAIN};
+use crate::copy::Asked;
 use crate::encode::{self, in_compression};
 use crate::event::{Events, Log};
 use crate::layers::{LayerRef, Layers, Origin, blocking};
@@ -56,6 +57,8 @@ pub(crate) struct Executor<'a> {
     events: &'a Events,
     done: Vec<OnceCell<Arc<Snapshot>>>,
     working: Semaphore,
+    /// What the whole build takes from the main context.
+    asked: Asked,
     made: Mutex<Vec<Made>>,
 }
 
@@ -69,7 +72,9 @@ impl<'a> Executor<'a> {
     ) -> Self {
         let done = steps.iter().map(|_| OnceCell::new()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { steps, kept, work, base, events, done, working: Semaphore::new(cores.max(2)), made: Mutex::default() }
+        let asked = Asked::of(steps.iter().map(|step| &step.op), MAIN);
+        let (working, made) = (Semaphore::new(cores.max(2)), Mutex::default());
+        Self { steps, kept, work, base, events, done, working, asked, made }
     }
 
     /// The file system that a step leaves behind.
@@ -109,7 +114,12 @@ impl<'a> Executor<'a> {
         let parent = self.snapshot(parent).await?;
         let _permit = self.working.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
         let vertex = self.events.start(step.label.to_string());
-        let made = async { self.layer(step, work.await?).await }.await;
+        let made = async {
+            let items = work.await?;
+            self.warn_of_whiteouts(step, &items);
+            self.layer(step, items).await
+        };
+        let made = made.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(made, Ok((_, true)));
         self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
@@ -117,9 +127,23 @@ impl<'a> Executor<'a> {
         Ok(Arc::new(Snapshot::over(parent, layer)))
     }
 
+    /// A file of a context that is named as layers name what they remove is that, in every builder.
+    fn warn_of_whiteouts(&self, step: &Step, items: &[Item]) {
+        let is_one = |entry: &Entry| {
+            matches!(entry.kind, EntryKind::File { .. })
+                && entry.path.file_name().is_some_and(|name| name.starts_with(b".wh."))
+        };
+        for (entry, _) in items.iter().filter(|(entry, _)| is_one(entry)) {
+            let source = &self.work.source;
+            let place = step.span.map(|span| format!("{}:{}", source.name, source.line_column(span.start).line));
+            let message = format!("{} is no file in the image: its name removes another, as whiteouts do", entry.path);
+            self.events.warn(message, place);
+        }
+    }
+
     async fn copy(&self, copy: &graph::Copy) -> Result<Vec<Item>, Error> {
         let lower = if copy.link { None } else { self.tree(copy.parent).await? };
-        let inputs = try_join_all(copy.sources.iter().map(|source| self.files(&source.input))).await?;
+        let inputs = try_join_all(copy.sources.iter().map(|source| self.input(copy, source))).await?;
         let (copy, setting) = (copy.clone(), self.work.setting);
         blocking(move || steps::copy(&copy, lower, &inputs, &setting)).await
     }
@@ -221,6 +245,10 @@ impl<'a> Executor<'a> {
         if snapshot.is_empty() { Ok(None) } else { snapshot.tree(&self.work.layers).await.map(Some) }
     }
 
+    async fn input(&self, copy: &graph::Copy, source: &graph::CopySource) -> Result<Input, Error> {
+        Ok(Input { asked: self.asked(copy, &source.input), ..self.files(&source.input).await? })
+    }
+
     async fn files(&self, input: &graph::Input) -> Result<Input, Error> {
         match input {
             graph::Input::Step(id) => {
@@ -228,9 +256,19 @@ impl<'a> Executor<'a> {
                     Some(tree) => Arc::new(tree),
                     None => Arc::new(Empty),
                 };
-                Ok(Input { tree, origin: "the stage or image copied from".into(), local: false })
+                Ok(Input { tree, origin: "the stage or image copied from".into(), local: false, asked: None })
             }
             other => self.work.contexts.input(other).await,
+        }
+    }
+
+    /// BuildKit asks for the main context's files once for a build, for those of a named one at each instruction.
+    fn asked(&self, copy: &graph::Copy, input: &graph::Input) -> Option<Asked> {
+        match input {
+            graph::Input::Context(name) if !self.work.contexts.is_directory(name) => None,
+            graph::Input::Context(name) if name == MAIN => Some(self.asked.clone()),
+            graph::Input::Context(name) => Some(Asked::of([&Op::Copy(copy.clone())], name)),
+            _ => None,
         }
     }
 

@@ -181,8 +181,6 @@ pub struct ImageForm {
     pub force_compression: bool,
     /// `annotation.KEY` and `annotation-LEVEL.KEY`.
     pub annotations: Vec<Annotation>,
-    /// `rewrite-timestamp`: no file is newer than SOURCE_DATE_EPOCH.
-    pub rewrite_timestamp: bool,
 }
 
 /// How bases are looked up.

@@ -7,7 +7,7 @@ use graph::{Access, CopySource, OwnerSpec};
 use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, Tree, TreeError};
 use rootfs::TreePath;
 
-use crate::copy::{self, Attributes, Selection};
+use crate::copy::{self, Asked, Attributes, Selection};
 use crate::overlay::{Empty, Item, Overlay};
 use crate::owner::resolve_owner;
 use crate::{Error, TimestampPolicy, archive, unpack};
@@ -33,6 +33,8 @@ pub(crate) struct Input {
     pub(crate) origin: String,
     /// Whether its times and modes are this machine's, not part of content that has a digest.
     pub(crate) local: bool,
+    /// What the build takes from it, where it is a directory that BuildKit would be sent.
+    pub(crate) asked: Option<Asked>,
 }
 
 /// COPY and ADD.
@@ -46,7 +48,10 @@ pub(crate) fn copy(
     let attributes = Attributes { owner, mode: op.mode.clone(), created: setting.created() };
     let mut overlay = overlay(lower);
     for (source, input) in op.sources.iter().zip(inputs) {
-        copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| error.at(source.span))?;
+        copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| {
+            let destination = matches!(&error, Error::Copy(error) if error.is_at_destination());
+            error.at(if destination { op.destination_span.or(source.span) } else { source.span })
+        })?;
     }
     items(overlay, setting)
 }
@@ -62,7 +67,7 @@ fn copy_source(
     let local = Local { tree: Arc::clone(&input.tree), setting: *setting };
     let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
     require(tree, source, input)?;
-    let selection = selection(op, source)?;
+    let selection = Selection { asked: input.asked.clone(), ..selection(op, source)? };
     for path in copy::select(tree, &source.path, &selection, &input.origin)? {
         if source.unpack
             && let Some(members) = archive::members(tree, &path)?
@@ -90,8 +95,7 @@ fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> 
     let patterns = |texts: &[String]| Patterns::new(texts).map_err(Error::Pattern);
     let include = source.below.as_ref().map(|below| patterns(std::slice::from_ref(&below.pattern))).transpose()?;
     let exclude = if op.excludes.is_empty() { None } else { Some(patterns(&op.excludes)?) };
-    let strict = matches!(source.input, graph::Input::Context(_));
-    Ok(Selection { strict, follow: files, contents: files, wildcards: files, include, exclude })
+    Ok(Selection { asked: None, follow: files, contents: files, wildcards: files, include, exclude })
 }
 
 /// The files at and below a path of an input, at their own places: what a bind mount of a context shows. The whole input
@@ -140,7 +144,7 @@ fn copy_plainly(
     let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
     let attributes = Attributes { owner: None, mode: None, created: setting.created() };
     let selection =
-        Selection { strict: true, follow: false, contents: true, wildcards: false, include: None, exclude: None };
+        Selection { asked: None, follow: false, contents: true, wildcards: false, include: None, exclude: None };
     Ok(copy::copy(overlay, tree, path, destination, &selection, &attributes, &input.origin)?)
 }
 

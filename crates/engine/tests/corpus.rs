@@ -24,7 +24,10 @@ fn worker() {
 
 /// Refusals whose line we name more exactly than BuildKit, which marks where a continued instruction, a heredoc or the
 /// file begins.
-const BETTER_PLACES: [&str; 6] = [
+const BETTER_PLACES: [&str; 9] = [
+    "add-archive/below-a-file",
+    "copy/below-a-file-of-the-base",
+    "copy/directory-onto-a-file-of-the-base",
     "directives/escape-twice",
     "heredoc/required-variable",
     "lines/continuation-with-comment-at-the-end",
@@ -82,8 +85,19 @@ fn request(case: &Case, on_disk: &MaterializedCase, layout: &Path) -> BuildReque
         (name.clone(), source)
     });
     BuildRequest {
-        dockerfile: DockerfileSource::Path(on_disk.dockerfile.clone()),
-        context: ContextSource::Directory(on_disk.context_dir.clone()),
+        dockerfile: match &on_disk.context_url {
+            None => DockerfileSource::Path(on_disk.dockerfile.clone()),
+            Some(_) => case
+                .request
+                .dockerfile
+                .clone()
+                .map_or(DockerfileSource::Default, |path| DockerfileSource::Path(path.into())),
+        },
+        context: match &on_disk.context_url {
+            None => ContextSource::Directory(on_disk.context_dir.clone()),
+            Some(url) if url.contains(".git") => ContextSource::Git(url.clone()),
+            Some(url) => ContextSource::Http(url.clone()),
+        },
         named_contexts: named.collect(),
         target: case.request.target.clone(),
         build_args: on_disk.build_args.clone(),

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use index::{IndexEntry, IndexedLayer, LayerIndex, index_layer};
 pub use member::{Member, Members, crc32};
 pub use recompress::{Recompressed, recompress};
-pub use resolve::{MAX_LINKS, Resolved, resolve, resolve_existing};
+pub use resolve::{MAX_LINKS, Resolved, Trail, resolve, resolve_existing};
 pub use sink::{Sink, Writing};
 pub use source::{Content, FileIdentity, Fingerprint, SourceTree, TreeError};
 pub use tree::{TarSource, Tree};

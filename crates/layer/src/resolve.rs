@@ -52,6 +52,37 @@ pub(crate) fn resolve_by<E: From<TreeError>>(look: Look<'_, E>, path: &[u8], fol
     Ok(Resolved { existing: walk.existing, missing: walk.missing })
 }
 
+/// A directory of a tree to which no link leads, remembered: archives name files in the order of a walk, and asking for each
+/// directory above each of them again would take the square of their depth.
+#[derive(Debug, Default)]
+pub struct Trail {
+    known: TreePath,
+}
+
+impl Trail {
+    /// Whether `dir` names itself: all on the way that exists is directories.
+    ///
+    /// # Errors
+    /// When the tree fails.
+    pub fn is_plain(&mut self, tree: &dyn SourceTree, dir: &TreePath) -> Result<bool, TreeError> {
+        let unknown: Vec<TreePath> = dir.ancestors().take_while(|above| !self.known.starts_with(above)).collect();
+        for path in unknown.into_iter().rev() {
+            match tree.entry(&path)? {
+                Some(entry) if entry.is_dir() => self.known = path,
+                Some(_) => return Ok(false),
+                None => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets what is at or below `path`, which is about to be replaced.
+    pub fn forget(&mut self, path: &TreePath) {
+        if self.known.starts_with(path) {
+            self.known = path.parent().unwrap_or_default();
+        }
+    }
+}
 /// Tells what is at a path, nothing followed.
 type Look<'l, E> = &'l mut dyn FnMut(&TreePath) -> Result<Option<Entry>, E>;
 

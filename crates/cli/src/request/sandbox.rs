@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn networks() {
-        assert_eq!(network("none").as_deref(), Ok("none"));
+        assert_eq!(network("none"), Ok(Network::None));
         assert_eq!(network("hots").unwrap_err().hint().as_deref(), Some("did you mean \"host\"?"));
     }
 }

@@ -63,6 +63,9 @@ pub struct Request {
     /// The files of the build context.
     #[serde(default)]
     pub context: Vec<Entry>,
+    /// The context is what the case's server has at this path (an archive, a Dockerfile, or a repository with `#` and what
+    /// may follow), the Dockerfile in it included. `context` is of no use then.
+    pub context_url: Option<String>,
     /// What a server answers while the case is built; its address is the build argument `SERVER`.
     #[serde(default)]
     pub http: Vec<HttpAnswer>,

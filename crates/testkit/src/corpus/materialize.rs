@@ -15,6 +15,8 @@ use crate::canonical::{CanonicalImage, sha256};
 pub struct MaterializedCase {
     /// The build context.
     pub context_dir: PathBuf,
+    /// The build context's address, when it is not that directory.
+    pub context_url: Option<String>,
     /// The Dockerfile.
     pub dockerfile: PathBuf,
     /// The named contexts.
@@ -88,9 +90,20 @@ pub(super) fn materialize(
     let server = start_server(case, dir)?;
     let address = server.iter().map(|server| ("SERVER".to_owned(), server.url()));
     let build_args = case.request.build_args.clone().into_iter().chain(address).collect();
+    let context_url = server.iter().find_map(|server| Some(server.url() + case.request.context_url.as_deref()?));
     let secrets = write_secrets(case, dir)?;
     let hosts = hosts(bases, case)?;
-    Ok(MaterializedCase { context_dir, dockerfile, named_contexts, base_layouts, build_args, secrets, hosts, server })
+    Ok(MaterializedCase {
+        context_dir,
+        context_url,
+        dockerfile,
+        named_contexts,
+        base_layouts,
+        build_args,
+        secrets,
+        hosts,
+        server,
+    })
 }
 
 /// Writes each secret to a file of its own, without a line end.
@@ -121,7 +134,7 @@ fn start_server(case: &Case, dir: &Path) -> Result<Option<Server>, CorpusError> 
     let mut repositories = BTreeMap::new();
     for (number, repository) in request.git.iter().enumerate() {
         let place = dir.join(format!("git-{number}"));
-        at(&place, repository.create(&place))?;
+        at(&place, repository.create(&place, &repositories))?;
         repositories.insert(repository.url.clone(), place);
     }
     let content = Content::new(&request.http, repositories);

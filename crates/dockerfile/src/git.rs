@@ -1,11 +1,12 @@
-//! Git repositories as BuildKit writes them in one word.
+//! Git repositories as BuildKit writes them in one word (its `frontend/dockerfile/dfgitutil` and `util/gitutil`).
 
 use std::collections::BTreeMap;
 
 /// A git repository, and what of it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GitSource {
-    /// What git is given: a URL or `user@host:path`, without a fragment or a query.
+    /// What git is given: a URL or `user@host:path`, without a fragment or a query. May hold credentials;
+    /// [`shown`](Self::shown) is for people.
     pub remote: String,
     /// Branch, tag, full reference or commit; the remote's HEAD when `None`.
     pub reference: Option<String>,
@@ -32,12 +33,41 @@ impl GitSource {
         if text.starts_with("./") || text.starts_with("../") {
             return None;
         }
-        let parts = Parts::of(text)?;
+        Parts::of(text).map(Self::read)
+    }
+
+    /// As [`parse`](Self::parse), and `github.com/owner/name` too, which Docker allows for contexts but not for ADD.
+    pub fn parse_context(text: &str) -> Option<Result<Self, String>> {
+        if text.starts_with("github.com/") {
+            return Some(Self::read(Parts::cut(&format!("https://{text}"))));
+        }
+        Self::parse(text)
+    }
+
+    /// The repository without credentials, for logs, errors and provenance.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        without_credentials(&self.remote)
+    }
+
+    fn read(parts: Parts) -> Result<Self, String> {
         let mut source = Self { remote: parts.remote, ..Self::default() };
         let (reference, directory) = parts.fragment.split_once(':').unwrap_or((&parts.fragment, ""));
         source.reference = some(reference);
-        source.subdirectory = some(dockerfile::ignore::clean(&format!("/{directory}")).trim_start_matches('/'));
-        Some(source.load_query(&parts.query).map(|()| source))
+        source.subdirectory = some(crate::ignore::clean(&format!("/{directory}")).trim_start_matches('/'));
+        source.load_query(&parts.query)?;
+        source.check()?;
+        Ok(source)
+    }
+
+    /// Refuses a name that could be taken for an option of git, or would make it read something else.
+    fn check(&self) -> Result<(), String> {
+        let unfit =
+            |name: &str| name.starts_with('-') || name.contains(|c: char| c.is_control() || " ~^:?*[\\".contains(c));
+        match &self.reference {
+            Some(name) if unfit(name) => Err(format!("git allows no reference {name:?}")),
+            _ => Ok(()),
+        }
     }
 
     fn load_query(&mut self, query: &str) -> Result<(), String> {
@@ -97,19 +127,31 @@ struct Parts {
 
 impl Parts {
     fn of(text: &str) -> Option<Self> {
-        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let (remote, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let git = match remote.split_once("://") {
+        let mut parts = Self::cut(text);
+        let git = match parts.remote.split_once("://") {
             Some((scheme, tail)) if scheme.chars().all(|char| char.is_ascii_alphanumeric()) && !scheme.is_empty() => {
+                parts.fragment = decode_path(&parts.fragment);
                 is_git_url(&scheme.to_ascii_lowercase(), tail)
             }
-            _ => is_scp_style(remote),
+            _ => is_scp_style(&parts.remote),
         };
-        git.then(|| Self { remote: remote.to_owned(), query: query.to_owned(), fragment: decode_path(fragment) })
+        git.then_some(parts)
+    }
+
+    fn cut(text: &str) -> Self {
+        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (remote, query) = rest.split_once('?').unwrap_or((rest, ""));
+        Self { remote: remote.to_owned(), query: query.to_owned(), fragment: fragment.to_owned() }
     }
 }
 
 fn is_git_url(scheme: &str, tail: &str) -> bool {
+    let authority = tail.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // Never an option of the program that connects.
+    if host.is_empty() || host.starts_with('-') {
+        return false;
+    }
     match scheme {
         "http" | "https" => tail.split_once('/').is_some_and(|(_, path)| path.ends_with(".git")),
         "git" | "ssh" => true,
@@ -122,9 +164,19 @@ fn is_scp_style(remote: &str) -> bool {
     let Some((user, rest)) = remote.split_once('@') else { return false };
     let Some((host, _)) = rest.split_once(':') else { return false };
     let word = |text: &str, extra: &[char]| {
-        !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || extra.contains(&char))
+        !text.is_empty()
+            && !text.starts_with('-')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(&c))
     };
     word(user, &['-', '_']) && word(host, &['-', '.'])
+}
+
+/// Without what stands between `//` and `@`: for ssh the user is no secret, but a password may follow.
+pub fn without_credentials(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let start = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[start..])
 }
 
 fn some(text: &str) -> Option<String> {
@@ -155,7 +207,7 @@ fn decode(text: &str) -> String {
 }
 
 /// Undoes percent-encoding; what is not an encoding stays.
-pub(crate) fn decode_path(text: &str) -> String {
+pub fn decode_path(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -208,6 +260,12 @@ mod tests {
             "git@:x",
             "plain",
             "https://h.git",
+            "https:///x.git",
+            "github.com/a/b",
+            "ssh://-oProxyCommand=x/a",
+            "ssh://user@-oProxyCommand=x/a",
+            "-oProxyCommand=x@host:a",
+            "user@-oProxyCommand:a",
         ] {
             assert!(GitSource::parse(text).is_none(), "{text}");
         }
@@ -223,6 +281,38 @@ mod tests {
         assert_eq!(source.reference.as_deref(), Some("refs/tags/v1"));
         assert_eq!((source.subdirectory.as_deref(), source.checksum.as_deref()), (Some("a"), Some("abc")));
         assert_eq!((source.keep_git_dir, source.submodules, source.commit_time), (Some(true), Some(false), true));
+    }
+
+    #[test]
+    fn fragments_of_urls_alone_are_encoded() {
+        assert_eq!(parsed("https://h/a.git#v1+1%2Bb").expect("fine").reference.as_deref(), Some("v1+1+b"));
+        assert_eq!(parsed("git@h:a.git#v1%2Bb").expect("fine").reference.as_deref(), Some("v1%2Bb"));
+    }
+
+    #[test]
+    fn refuses_references_that_git_would_misread() {
+        for reference in ["-upload-pack", "a^{}", "a~1", "a b", "a*"] {
+            let error = parsed(&format!("git://h/x#{reference}")).expect_err(reference);
+            assert_eq!(error, format!("git allows no reference {reference:?}"));
+        }
+    }
+
+    #[test]
+    fn the_short_form_of_github_is_for_contexts_alone() {
+        let source = GitSource::parse_context("github.com/a/b#main:dir").expect("a git remote").expect("fine");
+        assert_eq!((source.remote.as_str(), source.reference.as_deref()), ("https://github.com/a/b", Some("main")));
+        assert_eq!(source.subdirectory.as_deref(), Some("dir"));
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (text, shown) in [
+            ("https://user:to@ken@host/a.git", "https://host/a.git"),
+            ("https://token@host/a@b.git", "https://host/a@b.git"),
+            ("git@host:a.git", "git@host:a.git"),
+        ] {
+            assert_eq!(parsed(text).expect("fine").shown(), shown);
+        }
     }
 
     #[test]
