@@ -1,4 +1,4 @@
-//! The repository's own commands: `cargo xtask dist|demo|test|bench|deps`.
+//! The repository's own commands: `cargo xtask dist|demo|test|bench|guard|deps`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program of this repository")]
 
@@ -7,6 +7,7 @@ mod demo;
 mod deps;
 mod dist;
 mod elf;
+mod guard;
 mod process;
 mod test;
 
@@ -19,6 +20,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   dist    build the static binary and its CA certificates into dist/
   bench   measure against the floor and the installed peers, into docs/performance.md
           (--quick, --rounds N, --only CASE,.., --work DIR)
+  guard   count the instructions of the hot paths, and refuse more or less than bench/instructions.txt says
+          (--write: count them anew)
   deps    print the Debian packages that the tests want
 ";
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(),
         Some("dist") => dist::run(),
         Some("bench") => bench::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("guard") => guard::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("deps") => deps::run(),
         _ => Err(USAGE.to_owned()),
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
-use layer::{Compression, LayerWriter, Sink, SourceTree, Tree, Writing};
+use layer::{Compression, LayerWriter, Sink, SourceTree, Spent, Tree, Writing};
 use oci::{Descriptor, MediaType};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -101,10 +101,13 @@ impl<'a> Executor<'a> {
         let vertex = self.events.start(step.label.to_string());
         let made = async { self.layer(self.kept.contains(&step.id), work.await?).await }.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
-        let cached = matches!(made, Ok((_, true)));
+        let cached = matches!(&made, Ok(made) if made.cached);
+        if let Ok(made) = &made {
+            vertex.spent(&made.spent);
+        }
         self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
-        let (layer, _) = vertex.finish(cached, made)?;
-        Ok(Arc::new(Snapshot::over(parent, layer)))
+        let made = vertex.finish(cached, made)?;
+        Ok(Arc::new(Snapshot::over(parent, made.layer)))
     }
 
     async fn copy(&self, copy: &graph::Copy) -> Result<Vec<Item>, Error> {
@@ -139,9 +142,9 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// The layer of `items`, and whether it was there already: as a blob if it becomes part of an image, as a plain tar
+    /// The layer of `items`: as a blob if it becomes part of an image, as a plain tar
     /// for later steps otherwise.
-    async fn layer(&self, kept: bool, items: Vec<Item>) -> Result<(LayerRef, bool), Error> {
+    async fn layer(&self, kept: bool, items: Vec<Item>) -> Result<Made, Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
         let (compression, look) = (kept.then_some(self.work.compression), !self.work.no_cache);
         let outbound = self.work.outbound.clone().filter(|_| kept);
@@ -150,27 +153,38 @@ impl<'a> Executor<'a> {
             if let Some(key) = key.as_ref().filter(|_| look)
                 && let Some(layer) = warm::find(layers.store(), key, outbound.as_ref())?
             {
-                return Ok((layer, true));
+                return Ok(Made { layer, cached: true, spent: Spent::default() });
             }
             let sent = match (&outbound, compression) {
                 (Some(outbound), Some(compression)) => outbound.send(&layers, &cancel, compression, &items)?,
                 _ => None,
             };
-            let layer = match (sent, compression) {
-                (Some(layer), _) => layer,
+            let (layer, spent) = match (sent, compression) {
+                (Some(sent), _) => sent,
                 (None, Some(compression)) => write_blob(&layers, &cancel, compression, &items)?,
                 (None, None) => write_tar(&layers, &cancel, &items)?,
             };
             if let Some(key) = key {
                 warm::remember(layers.store(), &key, &layer)?;
             }
-            Ok((layer, false))
+            Ok(Made { layer, cached: false, spent })
         })
         .await
     }
 }
 
-fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<LayerRef, Error> {
+/// A layer, and how it came to be.
+struct Made {
+    layer: LayerRef,
+    /// It was there already.
+    cached: bool,
+    spent: Spent,
+}
+
+/// A layer that was written, and where the time went.
+pub(crate) type Written = (LayerRef, Spent);
+
+fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<Written, Error> {
     let sink = cancel.guard(layers.store().raw_writer(None)?);
     let known = members::StoredMembers::of(layers.store());
     let (layer, Writing(sink)) = append_items(LayerWriter::on(Writing(sink), compression, Some(known))?, items)?;
@@ -181,17 +195,17 @@ fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items:
     keep_index(layers, layer, Some(blob))
 }
 
-fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<LayerRef, Error> {
+fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<Written, Error> {
     let sink = cancel.guard(layers.store().tar_writer(None)?);
     let (layer, Writing(sink)) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
     sink.into_inner().finish()?;
     keep_index(layers, layer, None)
 }
 
-pub(crate) fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<LayerRef, Error> {
+pub(crate) fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<Written, Error> {
     layers.store().put_index(&layer.diff_id, &layer.index)?;
     layers.know(&layer.diff_id, Arc::new(layer.index));
-    Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
+    Ok((LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store }, layer.spent))
 }
 
 /// Writes all of `items` and ends the layer.

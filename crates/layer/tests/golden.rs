@@ -41,6 +41,7 @@ fn layers_have_the_digests_they_always_had() {
 }
 
 /// An emulated processor of 2003, without any of the instructions that compressors look for; and one of 2013.
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn other_processors_make_the_same_layers() {
     let own = std::env::current_exe().expect("this program");
