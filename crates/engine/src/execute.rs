@@ -16,6 +16,7 @@ use crate::bases::BaseImage;
 use crate::cache::{Imported, Made};
 use crate::cancel::Cancel;
 use crate::contexts::Contexts;
+use crate::copy::CopyError;
 use crate::encode::{self, in_compression};
 use crate::event::{Events, Log};
 use crate::layers::{LayerRef, Layers, Origin, blocking};
@@ -195,7 +196,11 @@ impl<'a> Executor<'a> {
             MountKind::Cache { input, source, access, .. } => {
                 let input = match input {
                     Some(input) => Some(self.files(input).await?),
-                    None => None,
+                    None if source == "/" => None,
+                    None => {
+                        let origin = "the empty file system that a cache without `from` begins with".to_owned();
+                        return Err(CopyError::Missing { path: source.clone(), origin }.into());
+                    }
                 };
                 let (source, access) = (source.clone(), *access);
                 let items = blocking(move || {
