@@ -10,6 +10,7 @@ use oci::Digest;
 
 use super::Executor;
 use crate::cache::Made;
+use crate::copy::CopyError;
 use crate::encode::{self, in_compression};
 use crate::event::Log;
 use crate::layers::{LayerRef, blocking};
@@ -90,7 +91,11 @@ impl Executor<'_> {
             MountKind::Cache { input, source, access, .. } => {
                 let input = match input {
                     Some(input) => Some(self.files(input).await?),
-                    None => None,
+                    None if source == "/" => None,
+                    None => {
+                        let origin = "the empty file system that a cache without `from` begins with".to_owned();
+                        return Err(CopyError::Missing { path: source.clone(), origin }.into());
+                    }
                 };
                 let (source, access) = (source.clone(), *access);
                 let items = blocking(move || {

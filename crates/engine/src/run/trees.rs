@@ -35,8 +35,13 @@ impl Trees {
     }
 
     /// The directories of `layers`, in their order; those that are missing are made side by side.
+    ///
+    /// Of a layer that is there twice (two steps that make the same change) only the upper one counts: it decides on every path
+    /// that it has, and an overlay takes no directory twice.
     pub(crate) async fn of(&self, layers: &[LayerRef]) -> Result<Vec<PathBuf>, Error> {
-        try_join_all(layers.iter().map(|layer| self.one(layer))).await
+        let again = |(at, layer): (usize, &LayerRef)| layers[at + 1..].iter().any(|above| above.diff_id == layer.diff_id);
+        let once = layers.iter().enumerate().filter(|numbered| !again(*numbered));
+        try_join_all(once.map(|(_, layer)| self.one(layer))).await
     }
 
     /// Keeps `upper` as what `diff_id` looks like when it is unpacked.
