@@ -53,6 +53,16 @@ pub(crate) enum Form {
     Single,
 }
 
+impl Form {
+    /// Who an owner is on disk.
+    pub(crate) fn owner(self, uid: u32, gid: u32) -> (u32, u32) {
+        match self {
+            Form::Root | Form::User => (uid, gid),
+            Form::Single => (0, 0),
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn perform(task: Task, mut fds: Descriptors, channel: &Channel) -> Result<(), Error> {
     match task {

@@ -9,6 +9,7 @@ mod capabilities;
 mod command;
 mod devices;
 mod files;
+mod identity;
 mod init;
 mod overlay;
 mod prepare;
@@ -79,7 +80,7 @@ fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Ti
     let started = Root::open(&job.spec.stack.scratch)?.node(&TreePath::new("work")?)?.metadata()?.ctime;
     let root = world.root.as_fd().try_clone_to_owned().map(Inside::new).map_err(Cause::at("hold the root"))?;
     let stubs = stubs::Stubs::missing(&root, world.mounts.iter().map(|mount| &*mount.target));
-    make_directory(&root, &job.spec.process)?;
+    make_directory(&root, job)?;
     let (init, files) = init::Init::start(job, world, output)?;
     let exit = watch::watch(init, channel, &job.spec.stack.scratch);
     drop(files);
@@ -91,9 +92,10 @@ fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Ti
 }
 
 /// A working directory that is missing is made, and the user's, before anything is mounted over it, as BuildKit does.
-fn make_directory(root: &Inside, process: &Process) -> Result<(), Error> {
-    let Process { directory, uid, gid, .. } = process;
-    root.open_or_make(directory, Make::Directory { uid: *uid, gid: *gid })
+fn make_directory(root: &Inside, job: &Job) -> Result<(), Error> {
+    let Process { directory, uid, gid, .. } = &job.spec.process;
+    let (uid, gid) = job.form().owner(*uid, *gid);
+    root.open_or_make(directory, Make::Directory { uid, gid })
         .map(drop)
         .map_err(|errno: Errno| Error::Directory { directory: directory.clone(), cause: errno.into() })
 }

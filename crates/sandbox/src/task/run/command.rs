@@ -4,40 +4,46 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid, fchown, open, openat2};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, fchdir, setrlimit, setsid, umask};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{Output, capabilities, program, seccomp};
+use super::{Output, capabilities, identity, program, seccomp};
 use crate::inside::{Inside, Make};
 use crate::sandbox::Job;
+use crate::task::Form;
+use crate::wire::Channel;
 use crate::{Cause, Error, Exit, Process, Spec, Ulimit, sys};
 
 /// Executes the program. Returns only when that fails.
-pub(super) fn become_command(job: &Job, output: Output) -> Result<Exit, Error> {
+pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Result<Exit, Error> {
     let spec = &job.spec;
     setsid().map_err(Cause::at("begin a session"))?;
     spec.ulimits.iter().try_for_each(set_limit)?;
-    connect(output, &spec.process).map_err(Cause::at("connect the command's output"))?;
+    connect(output, job.form().owner(spec.process.uid, spec.process.gid))
+        .map_err(Cause::at("connect the command's output"))?;
     enter_directory(&spec.process.directory)?;
     let environment = environment(&spec.process);
     umask(Mode::from_raw_mode(0o022));
     sys::close_on_exec();
+    sys::default_reserved_signals();
     if !spec.privileged {
         let filter = seccomp::program()?;
         sys::install_filter(&filter, false).map_err(Cause::at("filter system calls"))?;
+    }
+    if job.form() == Form::Single {
+        identity::give_up(to_init)?;
     }
     become_user(spec).map_err(Cause::at("become the command's user"))?;
     Ok(program::execute(&spec.process.args, &environment))
 }
 
 /// Nothing to read, and the pipes to write to, which are the user's: programs open `/dev/stdout` by name.
-fn connect(output: Output, process: &Process) -> Result<(), Errno> {
-    let owner = (Some(Uid::from_raw(process.uid)), Some(Gid::from_raw(process.gid)));
+fn connect(output: Output, (uid, gid): (u32, u32)) -> Result<(), Errno> {
     for pipe in [&output.output, &output.error] {
-        fchown(pipe, owner.0, owner.1)?;
+        fchown(pipe, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     }
     let nothing = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     dup2_stdin(&nothing)?;
@@ -49,12 +55,7 @@ fn connect(output: Output, process: &Process) -> Result<(), Errno> {
 fn enter_directory(directory: &str) -> Result<(), Error> {
     let enter = || {
         let root = Inside::open_root("/")?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        // Not through the links that /proc has to open files.
-        match openat2(&root, directory, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS) {
-            Err(Errno::NOENT) => fchdir(root.open_or_make(directory, Make::ROOTS_DIRECTORY)?),
-            result => fchdir(result?),
-        }
+        fchdir(root.open_or_make(directory, Make::ROOTS_DIRECTORY)?)
     };
     enter().map_err(|errno: Errno| Error::Directory { directory: directory.to_owned(), cause: errno.into() })
 }

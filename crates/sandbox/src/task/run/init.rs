@@ -14,11 +14,13 @@ use rustix::process::{
 use serde::{Deserialize, Serialize};
 
 use super::files::Files;
+use super::identity::Identity;
 use super::prepare::World;
 use super::{Output, command, root};
 use crate::sandbox::Job;
 use crate::spawn::pipe;
 use crate::sys::{self, Fork};
+use crate::wire::Channel;
 use crate::{Cause, Error, Exit};
 
 /// How many processes a command may have at a time. A build that needs more is not known; a fork bomb is there in a second.
@@ -122,16 +124,17 @@ fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Res
     end_with_the_worker(to_worker)?;
     root::build(job, world)?;
     let (report, to_init) = pipe()?;
+    let (channel, commands_end) = Channel::pair()?;
     match sys::fork().map_err(Cause::at("start the command's process"))? {
         Fork::Child => {
             drop(report);
-            let error = command::become_command(job, output);
-            tell(&to_init, &Told::from(error));
+            let told = command::become_command(job, output, &Channel::new(commands_end)).into();
+            tell(&to_init, &told);
             std::process::exit(127)
         }
         Fork::Parent(command) => {
-            drop((to_init, output));
-            let exit = attend(command)?;
+            drop((to_init, output, commands_end));
+            let exit = attend(command, Identity::listen(&channel, job.form())?)?;
             told(&report).map_or(Ok(exit), |told| match told {
                 Told::Exit(exit) => Ok(exit),
                 Told::Failed(error) => Err(error),
@@ -153,19 +156,23 @@ fn end_with_the_worker(to_worker: &OwnedFd) -> Result<(), Error> {
 }
 
 /// Waits for the command, reaping whoever else ends, and counts.
-fn attend(command: Pid) -> Result<Exit, Error> {
+fn attend(command: Pid, mut identity: Option<Identity>) -> Result<Exit, Error> {
     let pidfd = pidfd_open(command, PidfdFlags::empty()).map_err(Cause::at("hold the command"))?;
     let processes = open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(Cause::at("open /proc"))?;
     loop {
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&TICK)) {
+        let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        fds.extend(identity.as_ref().map(|identity| PollFd::new(identity, PollFlags::IN)));
+        match poll(&mut fds, Some(&TICK)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Cause::at("wait for the command")(errno)),
         }
+        let asked = fds.get(1).map_or(PollFlags::empty(), PollFd::revents);
+        identity = identity.and_then(|identity| identity.serve(asked));
         if let Some(status) = reap(command) {
             return Ok(exit(status));
         }
-        if count(&processes) > MAX_PROCESSES {
+        if asked.is_empty() && count(&processes) > MAX_PROCESSES {
             return Err(Error::TooManyProcesses { limit: MAX_PROCESSES as u64 });
         }
     }

@@ -81,9 +81,9 @@ fn one(mount: &Mount, files: &mut Files, form: Form, privileged: bool) -> Result
         }
         MountSource::Tmpfs { size } => tmpfs(*size, attributes | MountAttrFlags::MOUNT_ATTR_NOSUID).map_err(failed)?,
         MountSource::File { content, uid, gid, mode } => {
-            files.file(&content.0, (*uid, *gid), *mode, of_secret(*mode))?
+            files.file(&content.0, form.owner(*uid, *gid), *mode, of_secret(*mode))?
         }
-        MountSource::Socket { path, uid, gid, mode } => files.relay(path, (*uid, *gid), *mode)?,
+        MountSource::Socket { path, uid, gid, mode } => files.relay(path, form.owner(*uid, *gid), *mode)?,
     };
     let is_directory = is_directory(&shown).map_err(failed)?;
     Ok(Prepared { target: mount.target.clone(), mount: shown, is_directory })
