@@ -22,6 +22,8 @@ use crate::{Entry, EntryKind, Error};
 const MAX_MEMORY: usize = 512 << 20;
 /// No layer unpacks to more, 256 GiB: whatever does is a bomb.
 const MAX_CONTENT: u64 = 256 << 30;
+/// A name that no member can have.
+const HELD: &[u8] = b".wh..shipsmith";
 /// What a directory has until it is described.
 const FILLING: u32 = 0o700;
 
@@ -140,8 +142,19 @@ impl<'a> Unpacker<'a> {
         if dir.path() == from.path() && name == existing {
             return Ok(());
         }
+        if target.starts_with(&dir.path().join(&name)?) {
+            return self.replace_by_inner(&dir, &name, &from, &existing);
+        }
         self.clear(&dir, &name)?;
         Ok(dir.hard_link(&name, &from, &existing)?)
+    }
+
+    /// A link takes the place of the directory that its target lies in.
+    fn replace_by_inner(&mut self, dir: &Dir, name: &[u8], from: &Dir, existing: &[u8]) -> Result<(), Error> {
+        dir.hard_link(HELD, from, existing)?;
+        self.clear(dir, name)?;
+        dir.hard_link(name, dir, HELD)?;
+        Ok(dir.remove(HELD)?)
     }
 
     /// Copies a file of the layers below into this one, so that it can have another name here.

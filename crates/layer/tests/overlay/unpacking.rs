@@ -106,6 +106,12 @@ fn links_to_files_of_lower_layers_are_links() {
 }
 
 #[test]
+fn a_link_takes_the_place_of_the_directory_its_target_is_in() {
+    let layer = vec![dir("a"), file("a/x", "1"), hardlink("a", "a/x")];
+    agrees("unpacking::a_link_takes_the_place_of_the_directory_its_target_is_in", &[layer]);
+}
+
+#[test]
 fn the_root_can_be_opaque() {
     let base = vec![dir("d"), file("d/old", "1"), file("gone", "1"), file("changed", "1")];
     let layer = vec![dir("d"), file("d/new", "2"), opaque(""), file("changed", "2")];
