@@ -32,6 +32,8 @@ pub(crate) enum Task {
         dir: PathBuf,
         /// How.
         form: Form,
+        /// The trees below it, base first, where they are at hand.
+        below: Option<Vec<PathBuf>>,
     },
     /// Remove a directory with all that is in it.
     Remove {
@@ -67,7 +69,7 @@ impl Form {
 pub(crate) fn perform(task: Task, mut fds: Descriptors, channel: &Channel) -> Result<(), Error> {
     match task {
         Task::Namespace { single } => namespace::make(single, channel),
-        Task::Unpack { dir, form } => unpack::unpack(File::from(fds.next()?), &dir, form),
+        Task::Unpack { dir, form, below } => unpack::unpack(File::from(fds.next()?), &dir, form, below.as_deref()),
         Task::Remove { dir } => remove::remove(&dir),
         Task::Run(job) => run::run(&job, fds, channel),
     }
