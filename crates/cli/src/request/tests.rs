@@ -10,8 +10,8 @@ use crate::args::{Cli, Command};
 #[derive(Default)]
 pub(super) struct Place {
     pub(super) variables: Vec<(&'static str, &'static str)>,
-    stdin: &'static [u8],
-    terminal: bool,
+    pub(super) stdin: &'static [u8],
+    pub(super) terminal: bool,
 }
 
 impl Surroundings for Place {
