@@ -1,9 +1,10 @@
-//! The repository's own commands: `cargo xtask dist|demo|test|bench|guard|deps`.
+//! The repository's own commands: `cargo xtask dist|demo|test|bench|guard|deps|deny`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program of this repository")]
 
 mod bench;
 mod demo;
+mod deny;
 mod deps;
 mod dist;
 mod elf;
@@ -23,6 +24,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   guard   count the instructions of the hot paths, and refuse more or less than bench/instructions.txt says
           (--write: count them anew)
   deps    print the Debian packages that the tests want
+  deny    check licences, bans and sources of dependencies, as deny.toml says
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("guard") => guard::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("deps") => deps::run(),
+        Some("deny") => deny::run(),
         _ => Err(USAGE.to_owned()),
     };
     match done {

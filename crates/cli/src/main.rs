@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    engine::become_worker();
     let cli = args::Cli::parse();
     let debug = cli.global.debug;
     let exit = commands::run(cli).unwrap_or_else(|failure| {

@@ -1,19 +1,15 @@
 //! A tar stream as a build context.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use layer::tar::{Dialect, Reader};
-use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, TreeError, decompress, resolve_existing};
+use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Trail, TreeError, decompress, resolve_existing};
 use rootfs::TreePath;
 
-use crate::file::HeldFile;
-use crate::{Error, Mapped};
+use crate::{Error, Mapped, Spool};
 
-/// The most that the files of an archive may hold together: 256 GiB. Whatever decompresses to more is a bomb.
-pub const MAX_CONTENT: u64 = 256 << 30;
 /// The most memory that the names, links and attributes of an archive may take: 1 GiB, about two million files.
 pub const MAX_TREE: u64 = 1 << 30;
 
@@ -29,7 +25,7 @@ impl TarContext {
     /// Reads `stream` to its end, decompressing it by what it is. Temporary bytes go to `scratch`.
     ///
     /// # Errors
-    /// When it cannot be read, is malformed, leaves its root, or exceeds [`MAX_CONTENT`] or [`MAX_TREE`].
+    /// When it cannot be read, is malformed, leaves its root, or exceeds [`MAX_CONTENT`](crate::MAX_CONTENT) or [`MAX_TREE`].
     pub fn from_reader(stream: impl Read + Send, scratch: &Path) -> Result<Self, Error> {
         Self::within(MAX_TREE, stream, scratch)
     }
@@ -37,10 +33,11 @@ impl TarContext {
     fn within(limit: u64, stream: impl Read + Send, scratch: &Path) -> Result<Self, Error> {
         let (_, plain) = decompress(stream)?;
         let mut archive = Reader::new(plain, Dialect::Archive);
-        let mut spool = Spool::new(scratch)?;
+        let mut spool = Spool::new(scratch, None)?;
         let mut tree = Mapped::new();
+        let mut trail = Trail::default();
         while let Some(entry) = archive.next_entry()? {
-            add(&mut tree, entry, &mut archive, &mut spool)?;
+            add(&mut tree, &mut trail, entry, &mut archive, &mut spool)?;
             if tree.weight() > limit {
                 return Err(Error::TooMuch { what: "names and attributes", limit });
             }
@@ -50,14 +47,23 @@ impl TarContext {
     }
 }
 
-fn add(tree: &mut Mapped, mut entry: Entry, archive: &mut impl Read, spool: &mut Spool<'_>) -> Result<(), Error> {
+fn add(
+    tree: &mut Mapped,
+    trail: &mut Trail,
+    mut entry: Entry,
+    archive: &mut impl Read,
+    spool: &mut Spool,
+) -> Result<(), Error> {
     if entry.path.is_root() {
         return Ok(());
     }
-    entry.path = inside(tree, &entry.path)?;
+    entry.path = inside(tree, trail, &entry.path)?;
+    if !entry.is_dir() {
+        trail.forget(&entry.path);
+    }
     match &entry.kind {
         EntryKind::Hardlink { target } => {
-            let existing = inside(tree, target)?;
+            let existing = inside(tree, trail, target)?;
             tree.link(entry.path, &existing)
         }
         EntryKind::File { size } => {
@@ -69,51 +75,12 @@ fn add(tree: &mut Mapped, mut entry: Entry, archive: &mut impl Read, spool: &mut
 }
 
 /// Where `path` leads when links in the directories on the way are followed.
-fn inside(tree: &Mapped, path: &TreePath) -> Result<TreePath, TreeError> {
+fn inside(tree: &Mapped, trail: &mut Trail, path: &TreePath) -> Result<TreePath, TreeError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path.clone()) };
+    if trail.is_plain(tree, &parent)? {
+        return Ok(path.clone());
+    }
     Ok(resolve_existing(tree, parent.as_bytes(), true)?.path()?.join(name)?)
-}
-
-/// One temporary file that takes one content after the other.
-struct Spool<'s> {
-    file: Arc<File>,
-    end: u64,
-    scratch: &'s Path,
-    buffer: Vec<u8>,
-}
-
-impl<'s> Spool<'s> {
-    fn new(scratch: &'s Path) -> Result<Self, Error> {
-        let file = tempfile::tempfile_in(scratch).map_err(|source| Error::scratch(scratch, source))?;
-        Ok(Self { file: Arc::new(file), end: 0, scratch, buffer: vec![0; 1 << 16] })
-    }
-
-    /// Takes the next `size` bytes of `from`.
-    fn keep(&mut self, from: &mut impl Read, size: u64) -> Result<Arc<dyn Content>, Error> {
-        let start = self.end;
-        let end = start.checked_add(size).filter(|end| *end <= MAX_CONTENT);
-        let end = end.ok_or(Error::TooMuch { what: "files", limit: MAX_CONTENT })?;
-        while self.end < end {
-            self.copy(from, end)?;
-        }
-        // What ends with a hole is that long too.
-        self.file.set_len(end).map_err(|source| Error::scratch(self.scratch, source))?;
-        Ok(Arc::new(HeldFile::new(Arc::clone(&self.file), start, size)))
-    }
-
-    /// Copies a buffer full; zeros become a hole, so that a sparse file takes no room.
-    fn copy(&mut self, from: &mut impl Read, end: u64) -> Result<(), Error> {
-        let want = usize::try_from(end - self.end).unwrap_or(usize::MAX).min(self.buffer.len());
-        let buffer = self.buffer.get_mut(..want).unwrap_or_default();
-        from.read_exact(buffer).map_err(Error::Stream)?;
-        if buffer.iter().any(|byte| *byte != 0) {
-            let mut file = &*self.file;
-            let written = file.seek(SeekFrom::Start(self.end)).and_then(|_| file.write_all(buffer));
-            written.map_err(|source| Error::scratch(self.scratch, source))?;
-        }
-        self.end += want as u64;
-        Ok(())
-    }
 }
 
 impl SourceTree for TarContext {

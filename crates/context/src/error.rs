@@ -63,7 +63,7 @@ pub enum Error {
     #[error(transparent)]
     Archive(#[from] layer::Error),
     /// An archive that would fill memory or disk.
-    #[error("the archive's {what} exceed {limit} bytes")]
+    #[error("the archive's {what} may take at most {} GiB", limit >> 30)]
     TooMuch {
         /// What there is too much of.
         what: &'static str,

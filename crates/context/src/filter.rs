@@ -3,12 +3,19 @@
 //! BuildKit filters while it walks the whole context (`fsutil`'s `filterFS`); here the walk's state is computed for the path
 //! that is asked for, so that nothing else need be visited.
 
+use std::sync::{Mutex, PoisonError};
+
 use dockerfile::ignore::{Matched, Patterns};
 use rootfs::TreePath;
 
 /// The patterns of a context, if it has any.
 #[derive(Debug, Default)]
-pub(crate) struct Filter(Option<Patterns>);
+pub(crate) struct Filter {
+    patterns: Option<Patterns>,
+    /// The way to the directory that was asked for last, each with the state inside: who walks asks for its neighbours next,
+    /// and matching all above each of them again would take the square of their depth.
+    walked: Mutex<Vec<(TreePath, Option<Matched>)>>,
+}
 
 /// What becomes of one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,26 +30,34 @@ pub(crate) enum Sight {
 
 impl Filter {
     pub(crate) fn new(patterns: Option<Patterns>) -> Self {
-        Self(patterns.filter(|patterns| !patterns.is_empty()))
+        Self { patterns: patterns.filter(|patterns| !patterns.is_empty()), walked: Mutex::default() }
     }
 
     /// The state of the walk inside `dir`; `None` when the walk does not come there.
     pub(crate) fn inside(&self, dir: &TreePath) -> Option<Matched> {
-        let mut state = Matched::default();
-        let mut above: Vec<TreePath> = std::iter::successors(Some(dir.clone()), TreePath::parent).collect();
-        while let Some(dir) = above.pop() {
-            let (sight, below) = self.look(&dir, true, &state);
-            if sight == Sight::Hidden {
-                return None;
-            }
-            state = below;
+        if self.patterns.is_none() {
+            return Some(Matched::default());
         }
-        Some(state)
+        let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
+        while walked.last().is_some_and(|(path, _)| !dir.starts_with(path)) {
+            walked.pop();
+        }
+        let known = walked.last().map(|(path, _)| path.clone());
+        let unknown: Vec<TreePath> = dir.ancestors().take_while(|above| Some(above) != known.as_ref()).collect();
+        let mut state = walked.last().map_or_else(|| Some(Matched::default()), |(_, state)| state.clone());
+        for path in unknown.into_iter().rev() {
+            state = state.and_then(|above| match self.look(&path, true, &above) {
+                (Sight::Hidden, _) => None,
+                (_, below) => Some(below),
+            });
+            walked.push((path, state.clone()));
+        }
+        state
     }
 
     /// What becomes of `path`, whose parent's state is known, and the state below it.
     pub(crate) fn look(&self, path: &TreePath, directory: bool, parent: &Matched) -> (Sight, Matched) {
-        let Some(patterns) = self.0.as_ref().filter(|_| !path.is_root()) else {
+        let Some(patterns) = self.patterns.as_ref().filter(|_| !path.is_root()) else {
             return (Sight::Shown, Matched::default());
         };
         let text = text(path);
@@ -82,6 +97,17 @@ mod tests {
         assert_eq!(sight("a", "a", true), Some(Sight::Hidden));
         assert_eq!(sight("a", "a/b", false), None);
         assert_eq!(sight("a\n!c/d", "a/b/c", false), None);
+    }
+
+    #[test]
+    fn what_was_asked_before_does_not_matter() {
+        let text = "a\nd/*\n!d/e\n**/x\n";
+        let at = |text: &str| TreePath::new(text).expect("a path");
+        let filter = Filter::new(Some(Patterns::parse(text).expect("patterns")));
+        for dir in ["d/e/f", "a/b", "d/e", "", "d/e/f/x/y", "d/e/g", "a", "d/h/i", "d"] {
+            let fresh = Filter::new(Some(Patterns::parse(text).expect("patterns")));
+            assert_eq!(filter.inside(&at(dir)), fresh.inside(&at(dir)), "{dir}");
+        }
     }
 
     #[test]

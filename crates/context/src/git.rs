@@ -6,11 +6,10 @@
 
 mod checkout;
 mod command;
-mod remote;
 mod resolve;
 
-pub use checkout::{Checkout, Options, checkout};
-pub use remote::Remote;
+pub use checkout::{Checkout, checkout};
+pub use dockerfile::git::GitSource;
 pub use resolve::{Resolved, resolve};
 
 /// Why a git source cannot be had.
@@ -74,6 +73,16 @@ pub enum Error {
         /// What was asked for.
         directory: String,
     },
+}
+
+/// Reads the address of a context; `None` when it is something else: a path, or a URL of a file.
+///
+/// # Errors
+/// When it names a repository, but says something unknown or contradictory of it.
+pub fn parse_context(text: &str) -> Result<Option<GitSource>, Error> {
+    let reference = || dockerfile::git::without_credentials(text);
+    let parsed = GitSource::parse_context(text).transpose();
+    parsed.map_err(|reason| Error::Reference { reference: reference(), reason })
 }
 
 impl Error {

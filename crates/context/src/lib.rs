@@ -14,10 +14,12 @@ pub mod git;
 pub mod http;
 mod listing;
 mod mapped;
+mod spool;
 
-pub use archive::{MAX_CONTENT, MAX_TREE, TarContext};
+pub use archive::{MAX_TREE, TarContext};
 pub use detect::{Held, detect};
 pub use directory::{Directory, StatKey};
 pub use dockerfile_text::{IgnoreFile, ignore_file, read_dockerfile, read_dockerfile_in};
 pub use error::Error;
 pub use mapped::Mapped;
+pub use spool::{MAX_CONTENT, Spool};

@@ -11,7 +11,7 @@ use std::thread;
 use layer::{EntryKind, SourceTree, Timestamp};
 use rootfs::TreePath;
 use shipsmith_context::Error;
-use shipsmith_context::git::{self, Checkout, Options, Remote, checkout};
+use shipsmith_context::git::{self, Checkout, GitSource, checkout};
 use tempfile::TempDir;
 use testkit::tools::{Tool, require, run};
 
@@ -68,10 +68,13 @@ impl Server {
         format!("git://{}/{name}", self.address)
     }
 
-    fn checkout(&self, suffix: &str, options: &Options) -> Result<Checkout, Error> {
-        let remote = Remote::parse(&format!("{}{suffix}", self.url("a"))).expect("well-formed").expect("git");
-        checkout(&remote, options, &std::env::temp_dir())
+    fn checkout(&self, suffix: &str) -> Result<Checkout, Error> {
+        checkout(&source(&format!("{}{suffix}", self.url("a"))), &std::env::temp_dir())
     }
+}
+
+fn source(text: &str) -> GitSource {
+    GitSource::parse(text).expect("git").expect("well-formed")
 }
 
 /// A daemon for each connection, as inetd would start it: no port has to be guessed.
@@ -113,7 +116,7 @@ fn the_default_branch_is_taken_with_its_commits_time() {
     server.write("a/dir/file", "one");
     symlink("dir/file", server.base.path().join("a/link")).expect("linked");
     let commit = server.commit("a");
-    let checkout = server.checkout("", &Options::default()).expect("checked out");
+    let checkout = server.checkout("").expect("checked out");
     assert_eq!(checkout.commit, commit);
     assert_eq!(read(&checkout, "dir/file"), "one");
     let entry = checkout.tree().entry(&path("dir/file")).expect("readable").expect("there");
@@ -140,7 +143,7 @@ fn branches_tags_commits_and_directories_are_found() {
         ("?branch=feature/x&subdir=dir", "file", "two"),
         (&format!("#{first}"), "dir/file", "one"),
     ] {
-        let checkout = server.checkout(suffix, &Options::default()).expect(suffix);
+        let checkout = server.checkout(suffix).expect(suffix);
         assert_eq!(read(&checkout, file), content, "{suffix}");
     }
 }
@@ -151,10 +154,9 @@ fn the_commit_must_be_the_promised_one() {
     server.write("a/file", "one");
     let commit = server.commit("a");
     server.git("a", &["tag", "--annotate", "v1", "--message", "x"]);
-    let promised = |checksum: &str| Options { checksum: Some(checksum.to_owned()), ..Options::default() };
     for suffix in ["", "#main", "#v1", &format!("#{commit}")] {
-        assert!(server.checkout(suffix, &promised(&commit[..12])).is_ok(), "{suffix}");
-        let error = server.checkout(suffix, &promised("0123456789")).err().expect("refused");
+        assert!(server.checkout(&format!("?checksum={}{suffix}", &commit[..12])).is_ok(), "{suffix}");
+        let error = server.checkout(&format!("?checksum=0123456789{suffix}")).err().expect("refused");
         assert!(matches!(error, Error::Git(git::Error::Checksum { .. })), "{error}");
     }
 }
@@ -164,11 +166,10 @@ fn the_git_directory_stays_when_asked_without_traces() {
     let Some(server) = Server::start() else { return };
     server.write("a/file", "one");
     server.commit("a");
-    let keep = Options { keep_git_dir: true, ..Options::default() };
-    let checkout = server.checkout("#main", &keep).expect("checked out");
+    let checkout = server.checkout("?keep-git-dir#main").expect("checked out");
     assert!(has(&checkout, ".git/HEAD") && !has(&checkout, ".git/FETCH_HEAD") && !has(&checkout, ".git/hooks"));
     assert!(read(&checkout, ".git/config").contains(&server.url("a")));
-    assert!(has(&server.checkout("?keep-git-dir", &Options::default()).expect("checked out"), ".git"));
+    assert!(has(&server.checkout("?keep-git-dir").expect("checked out"), ".git"));
 }
 
 #[test]
@@ -179,8 +180,8 @@ fn submodules_come_along_unless_not_wanted() {
     server.commit("b");
     server.git("a", &["submodule", "--quiet", "add", &server.url("b"), "sub"]);
     server.commit("a");
-    assert_eq!(read(&server.checkout("", &Options::default()).expect("checked out"), "sub/inner"), "deep");
-    assert!(!has(&server.checkout("?submodules=false", &Options::default()).expect("checked out"), "sub/inner"));
+    assert_eq!(read(&server.checkout("").expect("checked out"), "sub/inner"), "deep");
+    assert!(!has(&server.checkout("?submodules=false").expect("checked out"), "sub/inner"));
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn a_submodule_cannot_name_a_repository_of_this_machine() {
     let file = format!("file://{}", host.display());
     server.git("a", &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &file, "sub"]);
     server.commit("a");
-    let error = server.checkout("", &Options::default()).err().expect("refused");
+    let error = server.checkout("").err().expect("refused");
     assert!(error.to_string().contains("not allowed"), "{error}");
 }
 
@@ -211,7 +212,7 @@ fn what_is_not_there_is_named() {
         ("#main:.git", "no directory"),
         (&format!("#{}", "0".repeat(40)), ""),
     ] {
-        let error = server.checkout(suffix, &Options::default()).err().expect(suffix);
+        let error = server.checkout(suffix).err().expect(suffix);
         assert!(error.to_string().contains(sign), "{suffix}: {error}");
     }
 }
@@ -222,7 +223,7 @@ fn the_process_environment_does_not_decide() {
     server.write("a/file", "one");
     server.write("a/.gitattributes", "file filter=evil\n");
     server.commit("a");
-    let checkout = server.checkout("", &Options::default()).expect("checked out");
+    let checkout = server.checkout("").expect("checked out");
     assert_eq!(read(&checkout, "file"), "one");
 }
 
@@ -231,7 +232,7 @@ fn resolving_asks_without_fetching() {
     let Some(server) = Server::start() else { return };
     server.write("a/file", "one");
     let commit = server.commit("a");
-    let remote = Remote::parse(&server.url("a")).expect("well-formed").expect("git");
+    let remote = source(&server.url("a"));
     let resolved = git::resolve(&remote, &std::env::temp_dir()).expect("resolved");
     assert_eq!((resolved.name.as_str(), resolved.commit()), ("refs/heads/main", commit.as_str()));
 }

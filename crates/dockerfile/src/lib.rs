@@ -1,12 +1,14 @@
 //! Dockerfiles as text and as values: what BuildKit's Dockerfile frontend reads, read the same way.
 //!
 //! [`parse`] turns a [`Source`] into a [`Dockerfile`]: stages of instructions made of unexpanded words, each with its
-//! place. [`expand`] gives words their values, [`ignore`] reads `.dockerignore` files. Nothing here does any I/O.
+//! place. [`expand`] gives words their values, [`ignore`] reads `.dockerignore` files, [`git`] names of
+//! repositories. Nothing here does any I/O.
 
 pub mod ast;
 mod duration;
 pub mod error;
 pub mod expand;
+pub mod git;
 pub mod ignore;
 pub mod limits;
 pub mod lint;

@@ -14,6 +14,7 @@ use store::Store;
 
 use crate::assemble::{Built, compression};
 use crate::bases::{BaseImage, Bases};
+use crate::cache::{self, Imported};
 use crate::cancel::Cancel;
 use crate::contexts::Contexts;
 use crate::event::{EventSink, Events, Transfers};
@@ -21,6 +22,7 @@ use crate::execute::{Executor, Work};
 use crate::layers::Layers;
 use crate::outbound::{Outbound, is_loopback};
 use crate::output::{Outcome, Writer};
+use crate::run::{self, Runner};
 use crate::steps::Setting;
 use crate::{BuildRequest, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
 
@@ -42,6 +44,8 @@ pub struct BuildReport {
     pub names: Vec<Reference>,
     /// The platforms built, in the order asked for.
     pub platforms: Vec<Platform>,
+    /// How many warnings of the linter were shown.
+    pub warnings: usize,
     /// Bases by the name asked for, and the digest it stood for.
     pub bases: BTreeMap<String, Digest>,
 }
@@ -79,24 +83,40 @@ impl Engine {
         check(request)?;
         let (contexts, file) = self.load(request, &events).await?;
         let (graphs, images) = self.plan_all(&file, request, &contexts, &events).await?;
-        report_plans(&file.source, &graphs, &events);
+        let warnings = report_plans(&file.source, &graphs, &events);
+        for step in graphs.iter().flat_map(|graph| &graph.steps) {
+            run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
+        }
         let transfers = Arc::new(Transfers::new(&events));
         let client = self.client.observed(Arc::clone(&transfers) as Arc<dyn registry::Observer>);
         let layers = Layers::new(Arc::clone(&self.store), client.clone(), request.pull == PullPolicy::Offline);
+        let times = timestamp(request, &graphs);
         let work = Work {
             source: Arc::clone(&file.source),
-            setting: Setting { timestamp: timestamp(request, &graphs), normalize_modes: request.normalize_modes },
+            setting: Setting { timestamp: times, normalize_modes: request.normalize_modes },
             compression: chosen_compression(request)?,
+            runner: Runner::new(layers.clone(), request.sandbox.clone(), times, cancel.clone()),
+            imported: Imported::read(&request.cache_from, &client, &events).await,
             layers,
             outbound: Outbound::of(request, &client),
             contexts: Arc::new(contexts),
             cancel,
             fresh: AtomicBool::new(false),
-            no_cache: request.no_cache,
         };
-        let outcome = execute(&work, &graphs, &images, &events).await?;
+        if request.outputs.iter().any(Output::wants_blobs) {
+            graphs
+                .iter()
+                .filter_map(|graph| bottom(graph, &images))
+                .for_each(|base| work.layers.want_blobs(&base.layers));
+        }
+        let mut outcome = execute(&work, &graphs, &images, &events).await?;
+        if request.cache_to.iter().any(|target| target.place.is_none()) {
+            outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
+        }
         let writer = Writer { store: &self.store, client, transfers, request, work: &work, events: &events };
         let mut report = writer.write_all(&outcome).await?;
+        writer.write_caches(&outcome.made).await?;
+        report.warnings = warnings;
         report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
         report.bases = images.values().map(|image| (image.name.clone(), image.named_digest.clone())).collect();
         Ok(report)
@@ -154,6 +174,15 @@ async fn plan_one(
     }
 }
 
+/// The image that the graph's result is built upon.
+fn bottom<'i>(graph: &Graph, images: &'i BaseImages) -> Option<&'i Arc<BaseImage>> {
+    let first = graph.chain().into_iter().next()?;
+    match &graph.steps.get(first.0)?.op {
+        graph::Op::Base(base) => images.get(&(base.need.origin.clone(), base.need.platform.clone())),
+        _ => None,
+    }
+}
+
 async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Events) -> Result<Outcome, Error> {
     let merged = graph::merge(&graphs.iter().collect::<Vec<_>>());
     let places = |graph: &Graph, places: &[StepId]| -> Vec<StepId> {
@@ -166,7 +195,7 @@ async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Ev
     let roots = chains.iter().filter_map(|chain| chain.last()).map(|root| executor.snapshot(*root));
     let snapshots = try_join_all(roots).await?;
     let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
-    Ok(Outcome::new(built, snapshots))
+    Ok(Outcome::new(built, snapshots, executor.made()))
 }
 
 fn check(request: &BuildRequest) -> Result<(), Error> {
@@ -201,10 +230,16 @@ pub(crate) fn graph_request(
         named_contexts: named.collect::<Result<_, Error>>()?,
         ignored: contexts.ignored().cloned(),
         run: match request.run {
-            RunPolicy::Refuse => graph::RunPolicy::Refuse,
+            RunPolicy::Execute => graph::RunPolicy::Execute,
             RunPolicy::Skip => graph::RunPolicy::Skip,
+            RunPolicy::Refuse => graph::RunPolicy::Refuse,
         },
-        no_cache: request.no_cache.then(Vec::new),
+        no_cache: request.no_cache.clone(),
+        network: request.sandbox.network,
+        extra_hosts: request.sandbox.add_hosts.clone(),
+        shm_size: request.sandbox.shm_size,
+        ulimits: request.sandbox.ulimits.clone(),
+        cgroup_parent: request.sandbox.cgroup_parent.clone(),
         ..Request::new(platform.clone())
     })
 }
@@ -250,6 +285,11 @@ fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
 }
 
 impl Output {
+    /// Whether it holds the blobs of bases too.
+    fn wants_blobs(&self) -> bool {
+        matches!(self, Self::Oci(_) | Self::Docker(_) | Self::Load(_))
+    }
+
     /// How its image is written, if it is one.
     pub(crate) fn form(&self) -> Option<&ImageForm> {
         match self {
@@ -260,14 +300,17 @@ impl Output {
     }
 }
 
-fn report_plans(source: &Source, graphs: &[Graph], events: &Events) {
+/// Shows what plans warn of and leave out, each once; says how many findings of the linter there are.
+fn report_plans(source: &Source, graphs: &[Graph], events: &Events) -> usize {
     let place = |span: Span| format!("{}:{}", source.name, source.line_column(span.start).line);
     let mut said = BTreeSet::new();
+    let mut findings = 0;
     for graph in graphs {
         for finding in &graph.warnings {
             let message = format!("{}: {}", finding.rule.name(), finding.message);
             if said.insert((message.clone(), finding.span.start)) {
                 events.warn(message, Some(place(finding.span)));
+                findings += 1;
             }
         }
         for skipped in &graph.skipped {
@@ -277,6 +320,7 @@ fn report_plans(source: &Source, graphs: &[Graph], events: &Events) {
             }
         }
     }
+    findings
 }
 
 /// Brings every layer's blob into the store.

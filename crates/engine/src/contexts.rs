@@ -1,11 +1,11 @@
 //! Build contexts and what ADD fetches, as trees; each fetched once per build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use context::git::{self, Checkout, Remote};
+use context::git::{self, Checkout};
 use context::{Directory, Held, Mapped, TarContext, http};
 use dockerfile::Source;
 use dockerfile::ignore::Patterns;
@@ -19,7 +19,7 @@ use crate::steps::Input;
 use crate::{ContextSource, DockerfileSource, Error};
 
 /// The context that the command line names.
-const MAIN: &str = "";
+pub(crate) const MAIN: &str = "";
 /// A Dockerfile that comes as a stream is no longer than this.
 const MAX_DOCKERFILE: u64 = 16 << 20;
 
@@ -28,6 +28,8 @@ type Shared = Arc<dyn SourceTree>;
 /// The trees of a build that are no stage's.
 pub(crate) struct Contexts {
     local: BTreeMap<String, Shared>,
+    /// The names of those that are directories of this machine.
+    directories: BTreeSet<String>,
     ignored: Option<Patterns>,
     fetched: Mutex<BTreeMap<String, Arc<OnceCell<Shared>>>>,
     http: OnceLock<reqwest::Client>,
@@ -53,6 +55,7 @@ impl Contexts {
     ) -> Result<(Self, Source), Error> {
         let mut contexts = Self {
             local: BTreeMap::new(),
+            directories: directories(main, named),
             ignored: None,
             fetched: Mutex::default(),
             http: OnceLock::new(),
@@ -96,9 +99,9 @@ impl Contexts {
                 blocking(move || archive_or_dockerfile(download.reader(), &scratch)).await
             }
             ContextSource::Git(text) => {
-                let remote = Remote::parse_context(text).map_err(context::Error::from)?;
-                let remote = remote.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
-                Ok(plain(self.check_out(remote, git::Options::default()).await?))
+                let source = git::parse_context(text).map_err(context::Error::from)?;
+                let source = source.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
+                Ok(plain(self.check_out(source).await?))
             }
             ContextSource::Mapped(files) => {
                 let mut tree = Mapped::new();
@@ -118,9 +121,14 @@ impl Contexts {
         self.ignored.as_ref()
     }
 
+    /// Whether the context `name` is a directory of this machine, of which BuildKit would be sent what the build asks for.
+    pub(crate) fn is_directory(&self, name: &str) -> bool {
+        self.directories.contains(name)
+    }
+
     /// The tree that a step copies from, where that is no step.
     pub(crate) async fn input(&self, input: &graph::Input) -> Result<Input, Error> {
-        let local = |tree, origin: &str| Input { tree, origin: origin.to_owned(), local: true };
+        let local = |tree, origin: &str| Input { tree, origin: origin.to_owned(), local: true, asked: None };
         match input {
             graph::Input::Context(name) if name == MAIN => Ok(local(self.named(name)?, "the build context")),
             graph::Input::Context(name) => Ok(local(self.named(name)?, &format!("the build context {name}"))),
@@ -165,29 +173,20 @@ impl Contexts {
 
     async fn fetch_git(&self, source: &GitSource) -> Result<Shared, Error> {
         let memo = self.memo(format!("{source:?}"));
-        let options =
-            git::Options { keep_git_dir: source.keep_git_dir.unwrap_or(false), checksum: source.checksum.clone() };
-        let fetch = || async { self.check_out(remote(source)?, options.clone()).await };
-        memo.get_or_try_init(fetch).await.cloned()
+        memo.get_or_try_init(|| self.check_out(source.clone())).await.cloned()
     }
 
-    async fn check_out(&self, remote: Remote, options: git::Options) -> Result<Shared, Error> {
+    async fn check_out(&self, source: GitSource) -> Result<Shared, Error> {
         let scratch = self.scratch.clone();
-        let checkout = blocking(move || Ok(git::checkout(&remote, &options, &scratch)?)).await?;
+        let checkout = blocking(move || Ok(git::checkout(&source, &scratch)?)).await?;
         Ok(Arc::new(Repository(checkout)))
     }
 }
 
-fn remote(source: &GitSource) -> Result<Remote, Error> {
-    Ok(Remote {
-        url: source.remote.clone(),
-        reference: source.reference.clone(),
-        directory: TreePath::clean(source.subdirectory.as_deref().unwrap_or_default()).map_err(TreeError::from)?,
-        checksum: None,
-        keep_git_dir: None,
-        submodules: source.submodules,
-        fetch_by_commit: source.fetch_by_commit,
-    })
+fn directories(main: &ContextSource, named: &BTreeMap<String, ContextSource>) -> BTreeSet<String> {
+    let contexts = named.iter().map(|(name, source)| (name.as_str(), source)).chain([(MAIN, main)]);
+    let is_directory = |(name, source)| matches!(source, &ContextSource::Directory(_)).then_some(name);
+    contexts.filter_map(is_directory).map(str::to_owned).collect()
 }
 
 fn is_files(source: &ContextSource) -> bool {

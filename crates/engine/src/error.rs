@@ -10,6 +10,7 @@ use oci::{DiffId, Digest, MediaType, Platform, Reference};
 
 use crate::copy::CopyError;
 use crate::owner::OwnerError;
+use crate::run::RunError;
 
 /// Why a build, or a command on images, failed. Its `Display` is one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,8 @@ pub enum Error {
     Copy(#[from] CopyError),
     #[error(transparent)]
     Owner(#[from] OwnerError),
+    #[error(transparent)]
+    Run(#[from] RunError),
     #[error("invalid pattern in --exclude or --parents: {0}")]
     Pattern(#[source] dockerfile::ignore::Error),
     #[error("{0} is not in its registry")]

@@ -134,7 +134,12 @@ impl Vertex {
     }
 
     pub(crate) fn log(&self, line: impl Into<String>) {
-        self.events.emit(Event::Log { id: self.id, line: line.into() });
+        self.logger().line(line);
+    }
+
+    /// Where lines go that other threads print.
+    pub(crate) fn logger(&self) -> Log {
+        Log { events: self.events.clone(), id: self.id }
     }
 
     /// Ends it as `result` says, and hands the result on.
@@ -154,6 +159,19 @@ impl Drop for Vertex {
         if self.open {
             self.close(false, Some("cancelled".into()));
         }
+    }
+}
+
+/// Takes the lines of one vertex.
+#[derive(Clone)]
+pub(crate) struct Log {
+    events: Events,
+    id: VertexId,
+}
+
+impl Log {
+    pub(crate) fn line(&self, line: impl Into<String>) {
+        self.events.emit(Event::Log { id: self.id, line: line.into() });
     }
 }
 

@@ -1,27 +1,31 @@
 //! Executes steps, each once, those that do not depend on each other side by side.
 
+mod run;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
-use layer::{Compression, LayerWriter, Sink, SourceTree, Spent, Tree, Writing};
-use oci::{Descriptor, MediaType};
+use layer::{Compression, Entry, EntryKind, SourceTree, Tree};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::Error;
 use crate::bases::BaseImage;
+use crate::cache::{Imported, Made};
 use crate::cancel::Cancel;
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, MAIN};
+use crate::copy::Asked;
 use crate::event::Events;
-use crate::layers::{LayerRef, Layers, Origin, blocking};
+use crate::layers::{Layers, blocking};
 use crate::outbound::Outbound;
 use crate::overlay::{Empty, Item};
+use crate::run::Runner;
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
-use crate::{members, warm};
+use crate::stored::{self, Stored};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -33,10 +37,11 @@ pub(crate) struct Work {
     pub(crate) outbound: Option<Outbound>,
     pub(crate) contexts: Arc<Contexts>,
     pub(crate) cancel: Cancel,
+    pub(crate) runner: Runner,
+    /// `--cache-from`.
+    pub(crate) imported: Imported,
     /// Set when a layer had to be made.
     pub(crate) fresh: AtomicBool,
-    /// `--no-cache`: nothing is taken from the cache.
-    pub(crate) no_cache: bool,
 }
 
 /// Finds the image of a base.
@@ -52,6 +57,9 @@ pub(crate) struct Executor<'a> {
     events: &'a Events,
     done: Vec<OnceCell<Arc<Snapshot>>>,
     working: Semaphore,
+    /// What the whole build takes from the main context.
+    asked: Asked,
+    made: Mutex<Vec<Made>>,
 }
 
 impl<'a> Executor<'a> {
@@ -64,12 +72,19 @@ impl<'a> Executor<'a> {
     ) -> Self {
         let done = steps.iter().map(|_| OnceCell::new()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { steps, kept, work, base, events, done, working: Semaphore::new(cores.max(2)) }
+        let asked = Asked::of(steps.iter().map(|step| &step.op), MAIN);
+        let (working, made) = (Semaphore::new(cores.max(2)), Mutex::default());
+        Self { steps, kept, work, base, events, done, working, asked, made }
     }
 
     /// The file system that a step leaves behind.
     pub(crate) fn snapshot(&self, id: StepId) -> BoxFuture<'_, Result<Arc<Snapshot>, Error>> {
         self.done[id.0].get_or_try_init(move || self.execute(&self.steps[id.0])).map(|done| done.cloned()).boxed()
+    }
+
+    /// What the RUNs so far were known by, and what they made.
+    pub(crate) fn made(&self) -> Vec<Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn execute(&self, step: &Step) -> Result<Arc<Snapshot>, Error> {
@@ -80,7 +95,7 @@ impl<'a> Executor<'a> {
             Op::Base(base) => self.base(base),
             Op::Copy(copy) => self.change(step, copy.parent, self.copy(copy)).await,
             Op::MakeDir(dir) => self.change(step, dir.parent, self.make_dir(dir)).await,
-            Op::Run(_) => Err(Error::Internal("a RUN reached execution, though plans refuse it".into())),
+            Op::Run(run) => self.run(step, run).await,
         }
     }
 
@@ -99,7 +114,12 @@ impl<'a> Executor<'a> {
         let parent = self.snapshot(parent).await?;
         let _permit = self.working.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
         let vertex = self.events.start(step.label.to_string());
-        let made = async { self.layer(self.kept.contains(&step.id), work.await?).await }.await;
+        let made = async {
+            let items = work.await?;
+            self.warn_of_whiteouts(step, &items);
+            self.layer(step, items).await
+        };
+        let made = made.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(&made, Ok(made) if made.cached);
         if let Ok(made) = &made {
@@ -110,9 +130,23 @@ impl<'a> Executor<'a> {
         Ok(Arc::new(Snapshot::over(parent, made.layer)))
     }
 
+    /// A file of a context that is named as layers name what they remove is that, in every builder.
+    fn warn_of_whiteouts(&self, step: &Step, items: &[Item]) {
+        let is_one = |entry: &Entry| {
+            matches!(entry.kind, EntryKind::File { .. })
+                && entry.path.file_name().is_some_and(|name| name.starts_with(b".wh."))
+        };
+        for (entry, _) in items.iter().filter(|(entry, _)| is_one(entry)) {
+            let source = &self.work.source;
+            let place = step.span.map(|span| format!("{}:{}", source.name, source.line_column(span.start).line));
+            let message = format!("{} is no file in the image: its name removes another, as whiteouts do", entry.path);
+            self.events.warn(message, place);
+        }
+    }
+
     async fn copy(&self, copy: &graph::Copy) -> Result<Vec<Item>, Error> {
         let lower = if copy.link { None } else { self.tree(copy.parent).await? };
-        let inputs = try_join_all(copy.sources.iter().map(|source| self.input(source))).await?;
+        let inputs = try_join_all(copy.sources.iter().map(|source| self.input(copy, source))).await?;
         let (copy, setting) = (copy.clone(), self.work.setting);
         blocking(move || steps::copy(&copy, lower, &inputs, &setting)).await
     }
@@ -129,98 +163,47 @@ impl<'a> Executor<'a> {
         if snapshot.is_empty() { Ok(None) } else { snapshot.tree(&self.work.layers).await.map(Some) }
     }
 
-    async fn input(&self, source: &graph::CopySource) -> Result<Input, Error> {
-        match &source.input {
+    async fn input(&self, copy: &graph::Copy, source: &graph::CopySource) -> Result<Input, Error> {
+        Ok(Input { asked: self.asked(copy, &source.input), ..self.files(&source.input).await? })
+    }
+
+    async fn files(&self, input: &graph::Input) -> Result<Input, Error> {
+        match input {
             graph::Input::Step(id) => {
                 let tree: Arc<dyn SourceTree> = match self.tree(*id).await? {
                     Some(tree) => Arc::new(tree),
                     None => Arc::new(Empty),
                 };
-                Ok(Input { tree, origin: "the stage or image copied from".into(), local: false })
+                Ok(Input { tree, origin: "the stage or image copied from".into(), local: false, asked: None })
             }
             other => self.work.contexts.input(other).await,
         }
     }
 
-    /// The layer of `items`: as a blob if it becomes part of an image, as a plain tar
+    /// BuildKit asks for the main context's files once for a build, for those of a named one at each instruction.
+    fn asked(&self, copy: &graph::Copy, input: &graph::Input) -> Option<Asked> {
+        match input {
+            graph::Input::Context(name) if !self.work.contexts.is_directory(name) => None,
+            graph::Input::Context(name) if name == MAIN => Some(self.asked.clone()),
+            graph::Input::Context(name) => Some(Asked::of([&Op::Copy(copy.clone())], name)),
+            _ => None,
+        }
+    }
+
+    /// The layer of `items`, and whether it was there already: as a blob if it becomes part of an image, as a plain tar
     /// for later steps otherwise.
-    async fn layer(&self, kept: bool, items: Vec<Item>) -> Result<Made, Error> {
+    async fn layer(&self, step: &Step, items: Vec<Item>) -> Result<Stored, Error> {
+        self.written(self.compression(step), !step.no_cache, items).await
+    }
+
+    /// How a step's layer becomes a blob; `None` where no image has it.
+    fn compression(&self, step: &Step) -> Option<Compression> {
+        self.kept.contains(&step.id).then_some(self.work.compression)
+    }
+
+    async fn written(&self, compression: Option<Compression>, look: bool, items: Vec<Item>) -> Result<Stored, Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
-        let (compression, look) = (kept.then_some(self.work.compression), !self.work.no_cache);
-        let outbound = self.work.outbound.clone().filter(|_| kept);
-        blocking(move || {
-            let key = warm::key(&items, compression);
-            if let Some(key) = key.as_ref().filter(|_| look)
-                && let Some(layer) = warm::find(layers.store(), key, outbound.as_ref())?
-            {
-                return Ok(Made { layer, cached: true, spent: Spent::default() });
-            }
-            let sent = match (&outbound, compression) {
-                (Some(outbound), Some(compression)) => outbound.send(&layers, &cancel, compression, &items)?,
-                _ => None,
-            };
-            let (layer, spent) = match (sent, compression) {
-                (Some(sent), _) => sent,
-                (None, Some(compression)) => write_blob(&layers, &cancel, compression, &items)?,
-                (None, None) => write_tar(&layers, &cancel, &items)?,
-            };
-            if let Some(key) = key {
-                warm::remember(layers.store(), &key, &layer)?;
-            }
-            Ok(Made { layer, cached: false, spent })
-        })
-        .await
-    }
-}
-
-/// A layer, and how it came to be.
-struct Made {
-    layer: LayerRef,
-    /// It was there already.
-    cached: bool,
-    spent: Spent,
-}
-
-/// A layer that was written, and where the time went.
-pub(crate) type Written = (LayerRef, Spent);
-
-fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<Written, Error> {
-    let sink = cancel.guard(layers.store().raw_writer(None)?);
-    let known = members::StoredMembers::of(layers.store());
-    let (layer, Writing(sink)) = append_items(LayerWriter::on(Writing(sink), compression, Some(known))?, items)?;
-    sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
-    members::remember(layers.store(), &layer)?;
-    let media_type = MediaType::layer(encoding(compression), false);
-    let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
-    keep_index(layers, layer, Some(blob))
-}
-
-fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<Written, Error> {
-    let sink = cancel.guard(layers.store().tar_writer(None)?);
-    let (layer, Writing(sink)) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
-    sink.into_inner().finish()?;
-    keep_index(layers, layer, None)
-}
-
-pub(crate) fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<Written, Error> {
-    layers.store().put_index(&layer.diff_id, &layer.index)?;
-    layers.know(&layer.diff_id, Arc::new(layer.index));
-    Ok((LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store }, layer.spent))
-}
-
-/// Writes all of `items` and ends the layer.
-pub(crate) fn append_items<S: Sink>(mut writer: LayerWriter<S>, items: &[Item]) -> Result<(layer::Layer, S), Error> {
-    for (entry, content) in items {
-        writer.append(entry, content.as_deref())?;
-    }
-    Ok(writer.complete()?)
-}
-
-/// How a layer compressed so is encoded.
-pub(crate) fn encoding(compression: Compression) -> oci::LayerEncoding {
-    match compression {
-        Compression::None => oci::LayerEncoding::Plain,
-        Compression::Gzip { .. } => oci::LayerEncoding::Gzip,
-        Compression::Zstd { .. } => oci::LayerEncoding::Zstd,
+        let outbound = self.work.outbound.clone().filter(|_| compression.is_some());
+        blocking(move || stored::store(&layers, &cancel, outbound.as_ref(), compression, look, &items)).await
     }
 }

@@ -1,6 +1,6 @@
 //! Layers wherever they are: in the store, in a registry, in a layout on disk. Fetched when, and only when, needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -46,6 +46,8 @@ struct Inner {
     client: Client,
     offline: bool,
     indexes: Mutex<BTreeMap<DiffId, Memo>>,
+    /// The layers whose blobs an output will ask for: what is fetched of them is kept.
+    wanted: Mutex<BTreeSet<DiffId>>,
 }
 
 /// Brings layers, their indexes and their tars; cheap to clone.
@@ -54,7 +56,7 @@ pub(crate) struct Layers(Arc<Inner>);
 
 impl Layers {
     pub(crate) fn new(store: Arc<Store>, client: Client, offline: bool) -> Self {
-        Self(Arc::new(Inner { store, client, offline, indexes: Mutex::default() }))
+        Self(Arc::new(Inner { store, client, offline, indexes: Mutex::default(), wanted: Mutex::default() }))
     }
 
     /// The local store.
@@ -77,11 +79,26 @@ impl Layers {
         indexes.insert(diff_id.clone(), Arc::new(OnceCell::new_with(Some(index))));
     }
 
+    /// Says that an output will ask for the blobs of `layers`, so that none is fetched twice.
+    pub(crate) fn want_blobs(&self, layers: &[LayerRef]) {
+        let mut wanted = self.0.wanted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        wanted.extend(layers.iter().map(|layer| layer.diff_id.clone()));
+    }
+
+    /// As [`open`](Self::open), from the store when an output will ask for the blob anyhow.
+    async fn open_kept(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
+        let wanted = self.0.wanted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&layer.diff_id);
+        if wanted {
+            self.ensure_blob(layer).await?;
+        }
+        self.open(layer).await
+    }
+
     async fn find_index(&self, layer: &LayerRef) -> Result<Arc<LayerIndex>, Error> {
         if let Some(index) = self.0.store.index(&layer.diff_id)? {
             return Ok(Arc::new(index));
         }
-        let reader = self.open(layer).await?;
+        let reader = self.open_kept(layer).await?;
         let (store, diff_id) = (Arc::clone(&self.0.store), layer.diff_id.clone());
         blocking(move || {
             let index = checked_index(reader, &diff_id, None)?;
@@ -96,7 +113,7 @@ impl Layers {
         if let Some(file) = self.0.store.tar(&layer.diff_id)? {
             return Ok(file);
         }
-        let reader = handle.block_on(self.open(layer))?;
+        let reader = handle.block_on(self.open_kept(layer))?;
         let mut writer = self.0.store.tar_writer(None)?;
         let index = checked_index(reader, &layer.diff_id, Some(&mut writer))?;
         writer.finish()?;
@@ -119,6 +136,14 @@ impl Layers {
             Ok(writer.verified(&blob)?)
         })
         .await
+    }
+
+    /// The tar's bytes if the store has them, the blob's otherwise.
+    pub(crate) async fn open_any(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
+        match self.0.store.tar(&layer.diff_id)? {
+            Some(tar) => Ok(Box::new(tar)),
+            None => self.open(layer).await,
+        }
     }
 
     /// The blob's bytes, or the tar's when there is no blob.
@@ -176,7 +201,7 @@ impl Layers {
 }
 
 /// Indexes what `reader` yields, copying the tar to `copy`; refuses another layer than the one expected.
-fn checked_index(
+pub(crate) fn checked_index(
     reader: impl Read + Send,
     diff_id: &DiffId,
     copy: Option<&mut dyn Write>,

@@ -1,7 +1,8 @@
 //! Resolves bases, executes graphs, assembles images and writes them to where they are wanted.
 //!
 //! The walk of a build is [`Engine::build`]; read on from there: `contexts` and `bases` bring what a plan needs, `execute`
-//! runs a plan's steps, `steps` says what each does to its parent's tree (`copy`, `unpack`, `owner` on an `overlay`),
+//! runs a plan's steps, `steps` says what each does to its parent's tree (`copy`, `unpack`, `owner` on an `overlay`) and
+//! `run` how a process does,
 //! `assemble` makes images of the layers, `output` and `sink` write them. `inspect` stops before the first step and says what
 //! it found.
 
@@ -9,6 +10,7 @@ mod archive;
 mod assemble;
 mod bases;
 mod build;
+mod cache;
 mod cancel;
 mod contexts;
 mod copy;
@@ -17,6 +19,7 @@ mod encode;
 mod error;
 mod event;
 mod execute;
+mod framed;
 mod inspect;
 mod layers;
 mod layout;
@@ -26,20 +29,26 @@ mod output;
 mod overlay;
 mod owner;
 mod request;
+mod run;
 mod sink;
 mod snapshot;
 mod steps;
+mod stored;
 mod unpack;
 mod warm;
 
 pub use build::{BuildReport, Engine};
 pub use copy::CopyError;
+pub use dockerfile::Network;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventSink, Silent, VertexId};
-pub use graph::{Outline, OutlineArg, OutlineSecret, Target};
+pub use graph::{Outline, OutlineArg, OutlineSecret, Target, Ulimit};
 pub use inspect::{Checked, Outlined, Targets};
 pub use owner::OwnerError;
 pub use request::{
-    Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, ContextSource, Destination, DockerfileSource, ImageForm,
-    ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions, TimestampPolicy,
+    Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget, ContextSource,
+    Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions,
+    SecretSource, TimestampPolicy,
 };
+pub use run::RunError;
+pub use sandbox::{Level, become_worker};

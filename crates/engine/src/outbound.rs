@@ -20,10 +20,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::cancel::Cancel;
-use crate::execute::{Written, append_items, encoding, keep_index};
 use crate::layers::{LayerRef, Layers, Origin};
 use crate::members::{self, StoredMembers};
 use crate::overlay::Item;
+use crate::stored::{Written, append_items, encoding, keep_index};
 use crate::{BuildRequest, Error, Output};
 
 /// Pieces on their way between a layer and a connection.

@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use crate::assemble::{Artifact, Built, Form, assemble};
 use crate::build::{BuildReport, fetch_blobs};
+use crate::cache::{self, Made};
 use crate::encode::in_one_encoding;
 use crate::event::{Events, Transfers};
 use crate::execute::Work;
@@ -27,13 +28,15 @@ use crate::{ArchiveOptions, BuildRequest, Destination, Error, ImageForm, ImageOp
 pub(crate) struct Outcome {
     pub(crate) built: Vec<Built>,
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
+    /// What its RUNs made.
+    pub(crate) made: Vec<Made>,
     /// `built` with all layers in one encoding, for the outputs that force it.
     forced: OnceCell<Vec<Built>>,
 }
 
 impl Outcome {
-    pub(crate) fn new(built: Vec<Built>, snapshots: Vec<Arc<Snapshot>>) -> Self {
-        Self { built, snapshots, forced: OnceCell::new() }
+    pub(crate) fn new(built: Vec<Built>, snapshots: Vec<Arc<Snapshot>>, made: Vec<Made>) -> Self {
+        Self { built, snapshots, made, forced: OnceCell::new() }
     }
 }
 
@@ -81,17 +84,32 @@ impl Writer<'_> {
             vertex.finish(false, kept)?;
         }
         if options.push {
-            let pusher = Pusher {
-                client: &self.client,
-                store: self.store,
-                layers: &self.work.layers,
-                events: self.events,
-                transfers: &self.transfers,
-                unchanged: !self.work.fresh.load(Ordering::Relaxed),
-            };
-            pusher.push(&artifact, &names, options.push_by_digest).await?;
+            self.pusher().push(&artifact, &names, options.push_by_digest).await?;
         }
         Ok(report(&artifact, names))
+    }
+
+    fn pusher(&self) -> Pusher<'_> {
+        Pusher {
+            client: &self.client,
+            store: self.store,
+            layers: &self.work.layers,
+            events: self.events,
+            transfers: &self.transfers,
+            unchanged: !self.work.fresh.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes what RUNs made to every `--cache-to`.
+    pub(crate) async fn write_caches(&self, made: &[Made]) -> Result<(), Error> {
+        for target in self.request.cache_to.iter().filter(|target| target.place.is_some()) {
+            let vertex = self.events.start("exporting cache");
+            match vertex.finish(false, cache::export(target, made, self.work, &self.pusher()).await) {
+                Err(error) if target.ignore_error => self.events.warn(format!("no cache was written: {error}"), None),
+                result => result?,
+            }
+        }
+        Ok(())
     }
 
     /// Layers of a layout on disk: where they are tomorrow nobody knows, so the store keeps their blobs.

@@ -3,6 +3,7 @@
 //! The lower tree is only read. What the step does is kept beside it and becomes a layer at the end: this is what an
 //! overlay file system's upper directory would hold, with no file system.
 
+use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry as Slot};
 use std::sync::Arc;
 
@@ -36,12 +37,14 @@ enum Change {
 pub(crate) struct Overlay {
     lower: Arc<dyn SourceTree>,
     changes: BTreeMap<TreePath, Change>,
+    /// The directories of the lower tree of which nothing is seen any more, but for those below one of them.
+    covered: BTreeSet<TreePath>,
     inodes: u64,
 }
 
 impl Overlay {
     pub(crate) fn new(lower: Arc<dyn SourceTree>) -> Self {
-        Self { lower, changes: BTreeMap::new(), inodes: 0 }
+        Self { lower, changes: BTreeMap::new(), covered: BTreeSet::new(), inodes: 0 }
     }
 
     /// Puts `entry` in place of whatever is there; a directory over a directory keeps what is below.
@@ -73,6 +76,9 @@ impl Overlay {
             };
         } else {
             self.forget_below(&path);
+            if self.lower_has_dir(&path)? {
+                self.cover(&path);
+            }
         }
         self.changes.insert(path, Change::Present(node));
         Ok(())
@@ -82,10 +88,23 @@ impl Overlay {
     pub(crate) fn remove(&mut self, path: &TreePath) -> Result<(), TreeError> {
         self.forget_below(path);
         self.changes.remove(path);
-        if self.lower_entry(path)?.is_some() {
+        if let Some(below) = self.lower_entry(path)? {
             self.changes.insert(path.clone(), Change::Gone);
+            if below.is_dir() {
+                self.cover(path);
+            }
         }
         Ok(())
+    }
+
+    /// Hides what the lower tree has in the directory `path`, for good.
+    fn cover(&mut self, path: &TreePath) {
+        let below: Vec<TreePath> =
+            self.covered.range::<TreePath, _>(path..).take_while(|other| other.starts_with(path)).cloned().collect();
+        for path in below {
+            self.covered.remove(&path);
+        }
+        self.covered.insert(path.clone());
     }
 
     /// Creates the directory `path` and its missing parents, each as `make` says of its path and the one above it.
@@ -95,17 +114,18 @@ impl Overlay {
         make: impl Fn(TreePath, &Entry) -> Entry,
     ) -> Result<(), TreeError> {
         let mut above = Entry::new(TreePath::root(), EntryKind::Directory, 0o755);
-        let ancestors: Vec<TreePath> = path.ancestors().collect();
-        let mut down = ancestors.into_iter().rev().peekable();
-        // From the top: below the first that is missing there is nothing to ask for.
-        while let Some(entry) = down.peek().map(|path| self.entry(path)).transpose()?.flatten() {
-            if !entry.is_dir() {
-                return Err(TreeError::NotADirectory(entry.path));
+        let mut missing = Vec::new();
+        for path in path.ancestors() {
+            match self.entry(&path)? {
+                Some(entry) if !entry.is_dir() => return Err(TreeError::NotADirectory(entry.path)),
+                Some(entry) => {
+                    above = entry;
+                    break;
+                }
+                None => missing.push(path),
             }
-            above = entry;
-            down.next();
         }
-        for path in down {
+        for path in missing.into_iter().rev() {
             above = make(path, &above);
             self.put(above.clone(), None)?;
         }
@@ -133,13 +153,10 @@ impl Overlay {
         Ok(self.lower_entry(path)?.is_some_and(|entry| entry.is_dir()))
     }
 
-    /// Whether a change above `path` hides what the lower tree has there.
+    /// Whether a change above `path` hides what the lower tree has there. A directory comes at once before all that it holds,
+    /// and none of those covered lies below another: so only the last before `path` can be above it.
     fn hidden(&self, path: &TreePath) -> bool {
-        path.ancestors().skip(1).chain([TreePath::root()]).any(|above| match self.changes.get(&above) {
-            Some(Change::Gone) => true,
-            Some(Change::Present(node)) => node.opaque || !node.entry.is_dir(),
-            None => false,
-        })
+        self.covered.range::<TreePath, _>(..path).next_back().is_some_and(|above| path.starts_with(above))
     }
 
     /// The layer that these changes make, parents first; names of one file become hard links to the first of them.
@@ -167,7 +184,7 @@ impl Overlay {
         if parent == *last {
             return Ok(());
         }
-        let mut missing: Vec<TreePath> = parent.ancestors().filter(|above| !last.starts_with(above)).collect();
+        let mut missing: Vec<TreePath> = parent.ancestors().take_while(|above| !last.starts_with(above)).collect();
         while let Some(above) = missing.pop() {
             if self.changes.contains_key(&above) {
                 continue;
@@ -208,9 +225,7 @@ impl SourceTree for Overlay {
 
     fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
         let mut found = BTreeMap::new();
-        let covered =
-            matches!(self.changes.get(dir), Some(Change::Present(node)) if node.opaque || !node.entry.is_dir());
-        if !covered && self.lower_has_dir(dir)? {
+        if !self.covered.contains(dir) && self.lower_has_dir(dir)? {
             found.extend(self.lower.children(dir)?.into_iter().map(|entry| (entry.path.clone(), entry)));
         }
         for (path, change) in self.below(dir).filter(|(path, _)| path.parent().as_ref() == Some(dir)) {

@@ -14,14 +14,18 @@ const MAX_DATABASE: u64 = 16 << 20;
 pub enum OwnerError {
     #[error("cannot look up the {kind} {name:?}: the stage is empty, it has no {database}")]
     Unknown { kind: &'static str, name: String, database: &'static str },
+    #[error("unable to find user {0}: no matching entries in passwd file")]
+    NoUser(String),
+    #[error("unable to find group {0}: no matching entries in group file")]
+    NoGroup(String),
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error("cannot read {database}: {source}")]
     Read { database: &'static str, source: std::io::Error },
 }
 
-const PASSWD: &str = "/etc/passwd";
-const GROUP: &str = "/etc/group";
+pub(crate) const PASSWD: &str = "/etc/passwd";
+pub(crate) const GROUP: &str = "/etc/group";
 
 /// The numbers of `owner` in `tree`; `None` for a stage that is empty, where no name can be looked up.
 ///
@@ -62,7 +66,8 @@ fn number(fields: &[&str], index: usize) -> u32 {
     fields.get(index).and_then(|field| field.parse().ok()).unwrap_or_default()
 }
 
-fn database_text(tree: &dyn SourceTree, database: &'static str) -> Result<String, OwnerError> {
+/// A database of `tree`; empty where there is none.
+pub(crate) fn database_text(tree: &dyn SourceTree, database: &'static str) -> Result<String, OwnerError> {
     let path = match resolve(tree, database, true) {
         Err(error) if error.is_not_found() => return Ok(String::new()),
         other => other?,
@@ -82,6 +87,8 @@ impl OwnerError {
             Self::Unknown { database, .. } => {
                 Some(format!("use a number, or start from a base whose {database} lists the name"))
             }
+            Self::NoUser(name) => Some(format!("add {name} in an earlier RUN, or name a user that the base has")),
+            Self::NoGroup(name) => Some(format!("add {name} in an earlier RUN, or name a group that the base has")),
             Self::Tree(error) => error.hint(),
             Self::Read { .. } => None,
         }

@@ -1,10 +1,13 @@
 //! What a user wants built, fully said: the clock, the environment and the platform are inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use dockerfile::Network;
+use graph::Ulimit;
 use layer::Compression;
 use oci::{Platform, Reference};
+use sandbox::Level;
 
 /// One build: a Dockerfile, its contexts, and where the result goes.
 #[derive(Debug, Clone)]
@@ -31,15 +34,20 @@ pub struct BuildRequest {
     pub outputs: Vec<Output>,
     /// `--pull` and `--offline`.
     pub pull: PullPolicy,
-    /// `--no-cache`.
-    pub no_cache: bool,
+    /// `--no-cache` and `--no-cache-filter`: stages whose steps take nothing from the cache. `None` for no stage, an empty
+    /// list for all.
+    pub no_cache: Option<Vec<String>>,
+    /// `--cache-from`.
+    pub cache_from: Vec<CacheSource>,
+    /// `--cache-to`.
+    pub cache_to: Vec<CacheTarget>,
     /// `--run` (ours).
     pub run: RunPolicy,
     /// `--timestamp` (ours) and SOURCE_DATE_EPOCH.
     pub timestamp: TimestampPolicy,
     /// `--normalize-modes` (ours).
     pub normalize_modes: bool,
-    /// `--network`, `--add-host`, `--shm-size`, `--ulimit`: for RUN.
+    /// What RUN is given.
     pub sandbox: SandboxOptions,
 }
 
@@ -173,8 +181,6 @@ pub struct ImageForm {
     pub force_compression: bool,
     /// `annotation.KEY` and `annotation-LEVEL.KEY`.
     pub annotations: Vec<Annotation>,
-    /// `rewrite-timestamp`: no file is newer than SOURCE_DATE_EPOCH.
-    pub rewrite_timestamp: bool,
 }
 
 /// How bases are looked up.
@@ -191,14 +197,57 @@ pub enum PullPolicy {
     Offline,
 }
 
+/// `--cache-from`: what RUNs made elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSource {
+    /// Where it is.
+    pub place: CachePlace,
+}
+
+/// `--cache-to`: where other builds find what RUNs made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheTarget {
+    /// Where it goes; with the image itself when `None` (`type=inline`).
+    pub place: Option<CachePlace>,
+    /// `mode=max`: the steps of every stage, not only those whose layers the image has.
+    pub all: bool,
+    /// `ignore-error`: a cache that cannot be written is a warning.
+    pub ignore_error: bool,
+}
+
+/// Where a cache is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CachePlace {
+    /// `type=registry`.
+    Registry(Reference),
+    /// `type=local`: an OCI layout.
+    Directory {
+        /// `src`, `dest`.
+        path: PathBuf,
+        /// `tag`.
+        tag: String,
+    },
+}
+
+impl std::fmt::Display for CacheSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            CachePlace::Registry(reference) => reference.fmt(f),
+            CachePlace::Directory { path, .. } => path.display().fmt(f),
+        }
+    }
+}
+
 /// What becomes of RUN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RunPolicy {
-    /// A RUN that would be executed is an error.
+    /// It is run.
     #[default]
-    Refuse,
+    Execute,
     /// `--run=skip`: left out, and said so.
     Skip,
+    /// `--run=refuse`: a RUN that would be executed is an error.
+    Refuse,
 }
 
 /// Which times files and configs carry.
@@ -228,15 +277,43 @@ impl TimestampPolicy {
     }
 }
 
-/// What RUN is given; kept in the request so that a key can cover it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What RUN is given.
+#[derive(Debug, Clone, Default)]
 pub struct SandboxOptions {
-    /// `--network`.
-    pub network: Option<String>,
-    /// `--add-host`, as `HOST:ADDRESS`.
+    /// `--network`: where the instruction does not say.
+    pub network: Network,
+    /// `--add-host`: names and addresses.
     pub add_hosts: Vec<(String, String)>,
     /// `--shm-size`, in bytes.
     pub shm_size: Option<u64>,
-    /// `--ulimit`, as `NAME=SOFT[:HARD]`.
-    pub ulimits: Vec<String>,
+    /// `--ulimit`.
+    pub ulimits: Vec<Ulimit>,
+    /// `--cgroup-parent`.
+    pub cgroup_parent: Option<String>,
+    /// `--secret`, by id.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// `--ssh`: the sockets of agents, by id.
+    pub agents: BTreeMap<String, PathBuf>,
+    /// `--allow`.
+    pub allowed: BTreeSet<Entitlement>,
+    /// `--isolation` (ours): the level to use, the strongest there is when `None`.
+    pub isolation: Option<Level>,
+}
+
+/// Where a secret is read from, when a RUN asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `src`.
+    File(PathBuf),
+    /// `env`: the variable's name.
+    Variable(String),
+}
+
+/// What the Dockerfile may ask for beyond a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entitlement {
+    /// `network.host`.
+    NetworkHost,
+    /// `security.insecure`.
+    SecurityInsecure,
 }

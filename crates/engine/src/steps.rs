@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use dockerfile::ignore::Patterns;
-use graph::{CopySource, OwnerSpec};
+use graph::{Access, CopySource, OwnerSpec};
 use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, Tree, TreeError};
 use rootfs::TreePath;
 
-use crate::copy::{self, Attributes, Selection};
+use crate::copy::{self, Asked, Attributes, Selection};
 use crate::overlay::{Empty, Item, Overlay};
 use crate::owner::resolve_owner;
 use crate::{Error, TimestampPolicy, archive, unpack};
@@ -33,6 +33,8 @@ pub(crate) struct Input {
     pub(crate) origin: String,
     /// Whether its times and modes are this machine's, not part of content that has a digest.
     pub(crate) local: bool,
+    /// What the build takes from it, where it is a directory that BuildKit would be sent.
+    pub(crate) asked: Option<Asked>,
 }
 
 /// COPY and ADD.
@@ -46,7 +48,10 @@ pub(crate) fn copy(
     let attributes = Attributes { owner, mode: op.mode.clone(), created: setting.created() };
     let mut overlay = overlay(lower);
     for (source, input) in op.sources.iter().zip(inputs) {
-        copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| error.at(source.span))?;
+        copy_source(&mut overlay, op, source, input, &attributes, setting).map_err(|error| {
+            let destination = matches!(&error, Error::Copy(error) if error.is_at_destination());
+            error.at(if destination { op.destination_span.or(source.span) } else { source.span })
+        })?;
     }
     items(overlay, setting)
 }
@@ -62,7 +67,7 @@ fn copy_source(
     let local = Local { tree: Arc::clone(&input.tree), setting: *setting };
     let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
     require(tree, source, input)?;
-    let selection = selection(op, source)?;
+    let selection = Selection { asked: input.asked.clone(), ..selection(op, source)? };
     for path in copy::select(tree, &source.path, &selection, &input.origin)? {
         if source.unpack
             && let Some(members) = archive::members(tree, &path)?
@@ -90,8 +95,65 @@ fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> 
     let patterns = |texts: &[String]| Patterns::new(texts).map_err(Error::Pattern);
     let include = source.below.as_ref().map(|below| patterns(std::slice::from_ref(&below.pattern))).transpose()?;
     let exclude = if op.excludes.is_empty() { None } else { Some(patterns(&op.excludes)?) };
-    let strict = matches!(source.input, graph::Input::Context(_));
-    Ok(Selection { strict, follow: files, contents: files, wildcards: files, include, exclude })
+    Ok(Selection { asked: None, follow: files, contents: files, wildcards: files, include, exclude })
+}
+
+/// The files at and below a path of an input, at their own places: what a bind mount of a context shows. The whole input
+/// where links lead from there to other files of it.
+pub(crate) fn mirror(input: &Input, source: &str, setting: &Setting) -> Result<Vec<Item>, Error> {
+    let direct = layer::resolve(&*input.tree, source, true).ok().filter(|resolved| resolved.to_string() == source);
+    let path = direct.unwrap_or_default();
+    let is_dir = input.tree.entry(&path)?.is_some_and(|entry| entry.is_dir());
+    let place = if is_dir { path.clone() } else { path.parent().unwrap_or_default() };
+    let mut overlay = overlay(None);
+    copy_plainly(&mut overlay, input, &path, &format!("{place}/"), setting)?;
+    items(overlay, setting)
+}
+
+/// What a cache mount holds at first, below [`CACHE`]: the files at `source` of an input, or nothing.
+pub(crate) fn cache_content(
+    input: Option<(&Input, &str)>,
+    access: Option<&Access>,
+    setting: &Setting,
+) -> Result<Vec<Item>, Error> {
+    let mut overlay = overlay(None);
+    let path = TreePath::new(CACHE).map_err(TreeError::from)?;
+    let mut root = Entry::new(path, EntryKind::Directory, 0o755);
+    root.mtime = setting.created();
+    let from = input.map(|(input, source)| Ok::<_, TreeError>((input, layer::resolve(&*input.tree, source, true)?)));
+    let from = from.transpose()?;
+    if let Some((input, path)) = &from
+        && let Some(source) = input.tree.entry(path)?.filter(Entry::is_dir)
+    {
+        (root.mode, root.uid, root.gid) = (source.mode, source.uid, source.gid);
+    }
+    if let Some(access) = access {
+        (root.mode, root.uid, root.gid) = (access.mode, access.uid, access.gid);
+    }
+    overlay.put(root, None)?;
+    if let Some((input, path)) = from {
+        copy_plainly(&mut overlay, input, &path, &format!("/{CACHE}/"), setting)?;
+    }
+    items(overlay, setting)
+}
+
+/// The directory of a cache's tree that is mounted.
+pub(crate) const CACHE: &str = "data";
+
+/// Copies a file, or what is in a directory, with all its attributes.
+fn copy_plainly(
+    overlay: &mut Overlay,
+    input: &Input,
+    path: &TreePath,
+    destination: &str,
+    setting: &Setting,
+) -> Result<(), Error> {
+    let local = Local { tree: Arc::clone(&input.tree), setting: *setting };
+    let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
+    let attributes = Attributes { owner: None, mode: None, created: setting.created() };
+    let selection =
+        Selection { asked: None, follow: false, contents: true, wildcards: false, include: None, exclude: None };
+    Ok(copy::copy(overlay, tree, path, destination, &selection, &attributes, &input.origin)?)
 }
 
 /// WORKDIR.

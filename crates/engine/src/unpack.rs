@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use layer::{Content, Entry, EntryKind, SourceTree, TreeError, resolve, resolve_existing};
+use layer::{Content, Entry, EntryKind, SourceTree, Trail, TreeError, resolve, resolve_existing};
 use rootfs::TreePath;
 
-use crate::copy::Attributes;
+use crate::copy::{Attributes, CopyError};
 use crate::overlay::{Inode, Item, Overlay};
 
 /// The memory that directories may take which no member describes, 512 MiB: one name can imply two thousand of them.
@@ -21,12 +21,19 @@ pub(crate) fn unpack(
     members: impl IntoIterator<Item = Item>,
     destination: &str,
     attributes: &Attributes,
-) -> Result<(), TreeError> {
+) -> Result<(), CopyError> {
+    let base = prepare(overlay, destination, attributes).map_err(CopyError::Destination)?;
+    let (names, trail) = (BTreeMap::new(), Trail::default());
+    let mut unpacker = Unpacker { overlay, base, attributes, names, trail, implied: Cell::new(0) };
+    members.into_iter().try_for_each(|(entry, content)| Ok(unpacker.apply(entry, content)?))
+}
+
+/// The directory unpacked into, made where it is missing.
+fn prepare(overlay: &mut Overlay, destination: &str, attributes: &Attributes) -> Result<TreePath, TreeError> {
     let base = resolve_existing(overlay, destination, true)?.path()?;
     let parents = Attributes { mode: None, ..attributes.clone() };
     overlay.make_dirs(&base, |path, above| parents.directory(path, above))?;
-    let mut unpacker = Unpacker { overlay, base, attributes, names: BTreeMap::new(), implied: Cell::new(0) };
-    members.into_iter().try_for_each(|(entry, content)| unpacker.apply(entry, content))
+    Ok(base)
 }
 
 struct Unpacker<'a> {
@@ -34,6 +41,7 @@ struct Unpacker<'a> {
     base: TreePath,
     attributes: &'a Attributes,
     names: BTreeMap<TreePath, Inode>,
+    trail: Trail,
     /// What the directories take that no member describes, in bytes of memory.
     implied: Cell<usize>,
 }
@@ -43,13 +51,18 @@ impl Unpacker<'_> {
         if entry.path.is_root() {
             return Ok(());
         }
-        let path = self.place(&entry.path)?;
+        let inside = self.place(&entry.path)?;
+        if !entry.is_dir() {
+            self.trail.forget(&inside);
+        }
+        let path = self.base.join_path(&inside)?;
         let merge = entry.is_dir() && self.overlay.entry(&path)?.is_some_and(|there| there.is_dir());
         if !merge {
             self.overlay.remove(&path)?;
         }
         if let EntryKind::Hardlink { target } = &entry.kind {
             let target = self.place(target)?;
+            let target = self.base.join_path(&target)?;
             return self.link(&target, path);
         }
         let (uid, gid) = self.attributes.owner.unwrap_or((entry.uid, entry.gid));
@@ -58,11 +71,12 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    /// The path in the overlay of a member's name; missing parents are made.
+    /// The path below the base of a member's name, links on the way followed; missing parents are made.
     fn place(&mut self, name: &TreePath) -> Result<TreePath, TreeError> {
         let inside = Below { tree: self.overlay, base: &self.base };
-        let parent = parent_of(&inside, name)?;
-        let parent = self.base.join_path(&parent)?;
+        let named = name.parent().unwrap_or_default();
+        let followed = if self.trail.is_plain(&inside, &named)? { named } else { parent_of(&inside, &named)? };
+        let parent = self.base.join_path(&followed)?;
         let (created, implied) = (self.attributes.created, &self.implied);
         self.overlay.make_dirs(&parent, |path, _| {
             let made = Entry { mtime: created, ..Entry::new(path, EntryKind::Directory, 0o755) };
@@ -70,7 +84,7 @@ impl Unpacker<'_> {
             made
         })?;
         self.check_implied(&parent)?;
-        Ok(parent.join(name.file_name().unwrap_or_default())?)
+        Ok(followed.join(name.file_name().unwrap_or_default())?)
     }
 
     fn check_implied(&self, path: &TreePath) -> Result<(), TreeError> {
@@ -102,10 +116,9 @@ impl Unpacker<'_> {
     }
 }
 
-/// The directory that a member lies in, links followed. Only what is not there at all is made: a link that leads nowhere
+/// A directory that a member lies in, links followed. Only what is not there at all is made: a link that leads nowhere
 /// is an error.
-fn parent_of(inside: &Below<'_>, name: &TreePath) -> Result<TreePath, TreeError> {
-    let parent = name.parent().unwrap_or_default();
+fn parent_of(inside: &Below<'_>, parent: &TreePath) -> Result<TreePath, TreeError> {
     let there = resolve_existing(inside, parent.as_bytes(), false)?;
     if there.missing.is_root() {
         return resolve(inside, parent.as_bytes(), true);
@@ -191,7 +204,7 @@ mod tests {
         ];
         let mut overlay = Overlay::new(Arc::new(Empty));
         let error = unpack(&mut overlay, members, "/opt/", &Attributes::default()).expect_err("nowhere");
-        assert!(error.is_not_found(), "{error}");
+        assert!(matches!(&error, CopyError::Tree(error) if error.is_not_found()), "{error}");
     }
 
     #[test]

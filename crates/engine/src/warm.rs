@@ -8,11 +8,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use layer::{Compression, Content, Entry, EntryKind};
-use oci::{Descriptor, DiffId, Digest, Hasher};
+use oci::{Descriptor, DiffId, Digest};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
 use crate::Error;
+use crate::framed::Framed;
 use crate::layers::{LayerRef, Origin};
 use crate::outbound::Outbound;
 use crate::overlay::Item;
@@ -39,16 +40,15 @@ pub(crate) struct Key {
 pub(crate) fn key(items: &[Item], compression: Option<Compression>) -> Option<Key> {
     let now = now();
     let mut settled = true;
-    let mut hasher = Framed(Hasher::new());
-    hasher.put(FORMAT.as_bytes());
-    hasher.put(format!("{compression:?}").as_bytes());
+    let mut key = Framed::new(FORMAT);
+    key.put(format!("{compression:?}").as_bytes());
     for (entry, content) in items {
-        hasher.entry(entry);
+        put_entry(&mut key, entry);
         if let Some(content) = content.as_deref().filter(|_| has_bytes(entry)) {
-            settled &= hasher.content(content, now)?;
+            settled &= put_content(&mut key, content, now)?;
         }
     }
-    Some(Key { digest: hasher.0.finish(), settled })
+    Some(Key { digest: key.finish(), settled })
 }
 
 fn has_bytes(entry: &Entry) -> bool {
@@ -86,33 +86,24 @@ pub(crate) fn remember(store: &Store, key: &Key, layer: &LayerRef) -> Result<(),
     Ok(store.cache_put(RECORD, &key.digest, &bytes, &needs)?)
 }
 
-/// Hashes fields with their lengths, so that no two sequences of fields look alike.
-struct Framed(Hasher);
-
-impl Framed {
-    fn put(&mut self, field: &[u8]) {
-        self.0.update(&(field.len() as u64).to_le_bytes());
-        self.0.update(field);
+/// An entry and its attributes.
+fn put_entry(key: &mut Framed, entry: &Entry) {
+    key.put(entry.path.as_bytes());
+    key.put(format!("{:?}", entry.kind).as_bytes());
+    let numbers = (entry.mode, entry.uid, entry.gid, entry.mtime.seconds, entry.mtime.nanos);
+    key.put(format!("{numbers:?}").as_bytes());
+    for (name, value) in &entry.xattrs {
+        key.put(name);
+        key.put(value);
     }
+    key.put(b"");
+}
 
-    fn entry(&mut self, entry: &Entry) {
-        self.put(entry.path.as_bytes());
-        self.put(format!("{:?}", entry.kind).as_bytes());
-        let numbers = (entry.mode, entry.uid, entry.gid, entry.mtime.seconds, entry.mtime.nanos);
-        self.put(format!("{numbers:?}").as_bytes());
-        for (name, value) in &entry.xattrs {
-            self.put(name);
-            self.put(value);
-        }
-        self.put(b"");
-    }
-
-    /// Whether the content is at rest; `None` when nothing stands for its bytes.
-    fn content(&mut self, content: &dyn Content, now: i128) -> Option<bool> {
-        let fingerprint = content.fingerprint()?;
-        self.put(&fingerprint.key);
-        Some(fingerprint.is_settled(now))
-    }
+/// What stands for the bytes, and whether they are at rest; `None` when nothing stands for them.
+fn put_content(key: &mut Framed, content: &dyn Content, now: i128) -> Option<bool> {
+    let fingerprint = content.fingerprint()?;
+    key.put(&fingerprint.key);
+    Some(fingerprint.is_settled(now))
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 mod base;
 mod describe;
 mod error;
-mod git;
 mod mode;
 mod op;
 mod owner;
@@ -17,8 +16,8 @@ mod step;
 mod targets;
 
 pub use base::{BaseNeed, BaseOrigin, ResolvedBase, ResolvedBases};
+pub use dockerfile::git::GitSource;
 pub use error::{Error, ErrorKind};
-pub use git::GitSource;
 pub use mode::{Change, ModeError, ModeSpec};
 pub use op::{
     Access, Base, Below, Copy, CopySource, HttpSource, InlineFile, Input, MakeDir, Mount, MountKind, Op, RunOp,

@@ -38,6 +38,8 @@ pub struct Copy {
     pub sources: Vec<CopySource>,
     /// Absolute and cleaned, but a trailing `/` or `/.` is kept: both mean a directory.
     pub destination: String,
+    /// The word that names it.
+    pub destination_span: Option<Span>,
     /// `--chown`; root when `None`.
     pub owner: Option<OwnerSpec>,
     /// `--chmod`; the source's mode when `None`.
@@ -65,6 +67,14 @@ pub struct CopySource {
 }
 
 impl CopySource {
+    /// The path with what `--parents` takes from below it.
+    fn whole_path(&self) -> String {
+        match &self.below {
+            Some(below) => format!("{}/{}", self.path.trim_end_matches('/'), below.pattern),
+            None => self.path.clone(),
+        }
+    }
+
     /// Whether the path is a pattern of Go's `filepath.Match`.
     pub fn has_wildcards(&self) -> bool {
         matches!(self.input, Input::Context(_) | Input::Step(_)) && has_wildcards(&self.path)
@@ -270,6 +280,18 @@ impl Op {
         inputs
     }
 
+    /// The paths, wildcards and all, that this takes from the build context `name`.
+    pub fn context_paths(&self, name: &str) -> Vec<String> {
+        let is_context = |input: &Input| matches!(input, Input::Context(context) if context == name);
+        match self {
+            Self::Copy(copy) => {
+                copy.sources.iter().filter(|source| is_context(&source.input)).map(CopySource::whole_path).collect()
+            }
+            Self::Run(run) => run.mounts.iter().filter_map(|mount| mount.kind.source_in(is_context)).collect(),
+            Self::Scratch | Self::Base(_) | Self::MakeDir(_) => Vec::new(),
+        }
+    }
+
     /// The same with every step it depends on renamed.
     pub(crate) fn with_inputs(&self, rename: impl Fn(StepId) -> StepId) -> Self {
         let mut op = self.clone();
@@ -316,6 +338,16 @@ impl Input {
 }
 
 impl MountKind {
+    /// What is taken from an input that `wanted` names.
+    fn source_in(&self, wanted: impl Fn(&Input) -> bool) -> Option<String> {
+        match self {
+            Self::Bind { input, source } | Self::Cache { input: Some(input), source, .. } if wanted(input) => {
+                Some(source.clone())
+            }
+            _ => None,
+        }
+    }
+
     fn input_mut(&mut self) -> Option<&mut Input> {
         match self {
             Self::Bind { input, .. } => Some(input),

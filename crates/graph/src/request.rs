@@ -76,7 +76,9 @@ impl Request {
 
     /// The value given for a build argument.
     pub(crate) fn build_arg(&self, name: &str) -> Option<&str> {
-        self.build_args.get(name)?.as_deref()
+        let value = self.build_args.get(name)?.as_deref()?;
+        // As BuildKit: without a time it is as if not given.
+        (name != "SOURCE_DATE_EPOCH" || !value.is_empty()).then_some(value)
     }
 
     /// The context called `name` (as Docker shortens image names), for `platform` first.

@@ -69,6 +69,9 @@ pub enum Error {
         /// One sentence.
         problem: &'static str,
     },
+    /// What a layer's entry means depends on the layers below it, which were not given.
+    #[error("layer entry {0} depends on the layers below")]
+    NeedsBelow(TreePath),
     /// Writing to the directory that a tree is unpacked into failed.
     #[error(transparent)]
     RootFs(#[from] rootfs::Error),

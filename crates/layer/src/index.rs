@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod layer;
 
+pub(crate) use layer::index_tar;
 pub use layer::{IndexedLayer, index_layer};
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Image layers: entries, tar, compression, hashes, header indexes and merged trees.
 
+mod adopt;
 mod chunk;
 mod codec;
 mod compression;
@@ -8,6 +9,7 @@ mod entry;
 mod error;
 mod index;
 mod member;
+pub mod overlay;
 mod pipeline;
 mod recompress;
 mod resolve;
@@ -19,6 +21,7 @@ mod tree;
 mod unpack;
 mod writer;
 
+pub use adopt::adopt;
 pub use compression::Compression;
 pub use decompress::{Format, decompress};
 pub use entry::{Entry, EntryKind, Timestamp};
@@ -26,7 +29,7 @@ pub use error::Error;
 pub use index::{IndexEntry, IndexedLayer, LayerIndex, index_layer};
 pub use member::{Member, Members, crc32};
 pub use recompress::{Recompressed, recompress};
-pub use resolve::{MAX_LINKS, Resolved, resolve, resolve_existing};
+pub use resolve::{MAX_LINKS, Resolved, Trail, resolve, resolve_existing};
 pub use sink::{Sink, Writing};
 pub use source::{Content, FileIdentity, Fingerprint, SourceTree, TreeError};
 pub use spent::{Span, Spent};

@@ -40,16 +40,54 @@ pub fn resolve_existing(
     path: impl AsRef<[u8]>,
     follow_last: bool,
 ) -> Result<Resolved, TreeError> {
-    let mut walk = Walk::new(tree, path.as_ref())?;
+    resolve_by(&mut |path: &TreePath| tree.entry(path), path.as_ref(), follow_last)
+}
+
+/// As [`resolve_existing`], asking `look` what is at a path.
+pub(crate) fn resolve_by<E: From<TreeError>>(look: Look<'_, E>, path: &[u8], follow_last: bool) -> Result<Resolved, E> {
+    let mut walk = Walk::new(path)?;
     while let Some(name) = walk.pending.pop() {
-        walk.step(name, follow_last)?;
+        walk.step(look, name, follow_last)?;
     }
     Ok(Resolved { existing: walk.existing, missing: walk.missing })
 }
 
+/// A directory of a tree to which no link leads, remembered: archives name files in the order of a walk, and asking for each
+/// directory above each of them again would take the square of their depth.
+#[derive(Debug, Default)]
+pub struct Trail {
+    known: TreePath,
+}
+
+impl Trail {
+    /// Whether `dir` names itself: all on the way that exists is directories.
+    ///
+    /// # Errors
+    /// When the tree fails.
+    pub fn is_plain(&mut self, tree: &dyn SourceTree, dir: &TreePath) -> Result<bool, TreeError> {
+        let unknown: Vec<TreePath> = dir.ancestors().take_while(|above| !self.known.starts_with(above)).collect();
+        for path in unknown.into_iter().rev() {
+            match tree.entry(&path)? {
+                Some(entry) if entry.is_dir() => self.known = path,
+                Some(_) => return Ok(false),
+                None => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets what is at or below `path`, which is about to be replaced.
+    pub fn forget(&mut self, path: &TreePath) {
+        if self.known.starts_with(path) {
+            self.known = path.parent().unwrap_or_default();
+        }
+    }
+}
+/// Tells what is at a path, nothing followed.
+type Look<'l, E> = &'l mut dyn FnMut(&TreePath) -> Result<Option<Entry>, E>;
+
 /// Components still to walk are kept in reverse, so that a link's target is pushed on top.
-struct Walk<'t> {
-    tree: &'t dyn SourceTree,
+struct Walk {
     asked: TreePath,
     pending: Vec<Vec<u8>>,
     existing: TreePath,
@@ -57,10 +95,9 @@ struct Walk<'t> {
     links: usize,
 }
 
-impl<'t> Walk<'t> {
-    fn new(tree: &'t dyn SourceTree, path: &[u8]) -> Result<Walk<'t>, TreeError> {
+impl Walk {
+    fn new(path: &[u8]) -> Result<Walk, TreeError> {
         let mut walk = Walk {
-            tree,
             asked: TreePath::clean(path)?,
             pending: Vec::new(),
             existing: TreePath::root(),
@@ -76,23 +113,23 @@ impl<'t> Walk<'t> {
         self.pending.extend(names.rev().map(<[u8]>::to_vec));
     }
 
-    fn step(&mut self, name: Vec<u8>, follow_last: bool) -> Result<(), TreeError> {
+    fn step<E: From<TreeError>>(&mut self, look: Look<'_, E>, name: Vec<u8>, follow_last: bool) -> Result<(), E> {
         if name == b".." {
             self.up();
             return Ok(());
         }
         if !self.missing.is_root() {
-            self.missing = self.missing.join(&name)?;
+            self.missing = self.missing.join(&name).map_err(TreeError::from)?;
             return Ok(());
         }
-        let here = self.existing.join(&name)?;
-        match self.tree.entry(&here)? {
-            None => self.missing = TreePath::new(&name)?,
+        let here = self.existing.join(&name).map_err(TreeError::from)?;
+        match look(&here)? {
+            None => self.missing = TreePath::new(&name).map_err(TreeError::from)?,
             Some(Entry { kind: EntryKind::Symlink { target }, .. }) if follow_last || !self.pending.is_empty() => {
                 self.follow(&target)?;
             }
             Some(entry) if !entry.is_dir() && !self.pending.is_empty() => {
-                return Err(TreeError::NotADirectory(here));
+                return Err(TreeError::NotADirectory(here).into());
             }
             Some(_) => self.existing = here,
         }

@@ -306,6 +306,10 @@ impl Answer {
             Kind::NotFound => {
                 Some("check the name; some registries say this of private repositories when not logged in".into())
             }
+            _ if self.status == 405 || self.code.as_deref() == Some("UNSUPPORTED") => Some(format!(
+                "{} does not allow this at all: it may be read-only, a mirror, or forbid to delete",
+                self.host
+            )),
             Kind::Network if self.status == 429 => {
                 Some(format!("{} limits requests: wait, or log in with `shipsmith login {0}`", self.host))
             }

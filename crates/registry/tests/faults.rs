@@ -315,3 +315,26 @@ async fn nobody_there_any_more() {
     assert!(error.to_string().contains("connection refused"), "{error}");
     assert_eq!(clock.slept().len(), attempts - 1);
 }
+
+/// A client that waits a moment for a sign of life, once.
+fn impatient() -> Client {
+    let (mut config, _) = config();
+    config.timeouts.read = Duration::from_millis(300);
+    config.retry.attempts = 1;
+    Client::new(config)
+}
+
+#[tokio::test]
+async fn a_registry_that_falls_silent_is_given_up() {
+    let Some(server) = RegistryServer::start() else { return };
+    let proxy = FaultyProxy::start(server.address());
+    let (name, blob) = (repository(proxy.address(), "a"), blob(100_000, 1));
+    push(&client(), &name, &blob).await.expect("pushed");
+    proxy.fault(99, "GET", "/blobs/", Fault::StallResponse(1000));
+    let error = read(&impatient(), &name, &blob.0).await.expect_err("nothing more comes");
+    assert!(error.to_string().contains("cannot pull"), "{error}");
+    proxy.fault(99, "PUT", "/blobs/uploads/", Fault::StallRequest(1000));
+    let other = common::blob(100_000, 2);
+    let error = push(&impatient(), &name, &other).await.expect_err("nobody takes it");
+    assert_eq!(error.kind(), Kind::Network, "{error}");
+}

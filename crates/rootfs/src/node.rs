@@ -1,11 +1,12 @@
 //! One held file, directory, link or device.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmodat, chownat, fstat, getxattr,
-    listxattr, readlinkat, setxattr, utimensat,
+    AtFlags, CWD, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmodat, chownat, fchmod, fgetxattr,
+    flistxattr, fsetxattr, fstat, getxattr, listxattr, readlinkat, setxattr, utimensat,
 };
 use rustix::io::Errno;
 
@@ -15,13 +16,38 @@ use crate::{Error, Metadata, Time, TreePath};
 /// A descriptor that names one file and cannot be made to name another, whatever happens to its path.
 #[derive(Debug)]
 pub struct Node {
-    fd: OwnedFd,
+    fd: File,
     path: TreePath,
+    /// Whether it was opened, as opposed to only held: then every call has a form that takes the descriptor.
+    opened: bool,
 }
 
 impl Node {
     pub(crate) fn new(fd: OwnedFd, path: TreePath) -> Node {
-        Node { fd, path }
+        Node { fd: File::from(fd), path, opened: false }
+    }
+
+    pub(crate) fn opened(fd: OwnedFd, path: TreePath) -> Node {
+        Node { fd: File::from(fd), path, opened: true }
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Where it lay in its root when it was found.
+    pub fn path(&self) -> &TreePath {
+        &self.path
+    }
+
+    /// The open file. One that is only held cannot be read.
+    pub fn into_file(self) -> File {
+        self.fd
+    }
+
+    /// As [`Node::into_file`], without giving it away.
+    pub fn file(&self) -> &File {
+        &self.fd
     }
 
     /// What it is.
@@ -47,20 +73,37 @@ impl Node {
     /// # Errors
     /// When they cannot be read.
     pub fn xattrs(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
-        let own = self.own_path();
-        let names = match grown(|buffer| listxattr(&*own, buffer)) {
+        let names = match grown(|buffer| self.list_xattrs(buffer)) {
             Err(Errno::NOTSUP) => return Ok(BTreeMap::new()),
             result => result.map_err(at("list extended attributes of", &self.path))?,
         };
         let mut xattrs = BTreeMap::new();
         for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
-            match grown(|buffer| getxattr(&*own, name, buffer)) {
-                Ok(value) => drop(xattrs.insert(name.to_vec(), value)),
-                Err(Errno::NODATA) => {}
-                Err(errno) => return Err(at("read extended attribute of", &self.path)(errno)),
+            if let Some(value) = self.xattr(name)? {
+                xattrs.insert(name.to_vec(), value);
             }
         }
         Ok(xattrs)
+    }
+
+    fn list_xattrs(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        if self.opened { flistxattr(&self.fd, buffer) } else { listxattr(self.own_path(), buffer) }
+    }
+
+    /// One extended attribute; `None` when it is not there, or the file system knows none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn xattr(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let read = |buffer: &mut [u8]| match self.opened {
+            true => fgetxattr(&self.fd, name, buffer),
+            false => getxattr(self.own_path(), name, buffer),
+        };
+        match grown(read) {
+            Ok(value) => Ok(Some(value)),
+            Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
+            Err(errno) => Err(at("read extended attribute of", &self.path)(errno)),
+        }
     }
 
     /// Sets one extended attribute.
@@ -68,7 +111,11 @@ impl Node {
     /// # Errors
     /// When the file system or the kernel refuses.
     pub fn set_xattr(&self, name: &[u8], value: &[u8]) -> Result<(), Error> {
-        setxattr(self.own_path(), name, value, XattrFlags::empty()).map_err(at("set extended attribute of", &self.path))
+        let result = match self.opened {
+            true => fsetxattr(&self.fd, name, value, XattrFlags::empty()),
+            false => setxattr(self.own_path(), name, value, XattrFlags::empty()),
+        };
+        result.map_err(at("set extended attribute of", &self.path))
     }
 
     /// Changes owner and group. The kernel clears set-user-id and set-group-id, so set the mode afterwards.
@@ -85,8 +132,12 @@ impl Node {
     /// # Errors
     /// When that is not permitted.
     pub fn set_mode(&self, mode: u32) -> Result<(), Error> {
-        chmodat(CWD, self.own_path(), Mode::from_raw_mode(mode & 0o7777), AtFlags::empty())
-            .map_err(at("change mode of", &self.path))
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        let result = match self.opened {
+            true => fchmod(&self.fd, mode),
+            false => chmodat(CWD, self.own_path(), mode, AtFlags::empty()),
+        };
+        result.map_err(at("change mode of", &self.path))
     }
 
     /// Changes the modification time and leaves the access time.

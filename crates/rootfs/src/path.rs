@@ -118,7 +118,7 @@ impl TreePath {
 
     /// Whether this is `base` or lies below it.
     pub fn starts_with(&self, base: &TreePath) -> bool {
-        self.strip_prefix(base).is_some()
+        base.is_root() || matches!(self.0.strip_prefix(base.0.as_slice()), Some([] | [b'/', ..]))
     }
 
     /// The way from `base` to this path: the root path when they are equal, `None` when this is not below `base`.

@@ -9,11 +9,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use oci::Digest;
 
-use crate::inventory::{Held, Holder, Inventory, StoredFile};
+use crate::error::At;
+use crate::inventory::{CacheDirectory, Holder, Inventory, StoredFile};
 use crate::lock::{FileLock, try_lock};
 use crate::place::Place;
 use crate::{Error, Store, ingest};
@@ -23,9 +26,9 @@ use crate::{Error, Store, ingest};
 pub struct Prune {
     /// Images without a name.
     pub dangling: bool,
-    /// The cache: records, header indexes, uncompressed tars, stat entries.
+    /// The cache: records, header indexes, uncompressed tars, stat entries, unpacked layers, cache mounts.
     pub cache: bool,
-    /// Only these kinds of records, and no other cache; empty for all.
+    /// Only these kinds of records and directories ([`crate::CacheKind::name`]), and no other cache; empty for all.
     pub kinds: Vec<String>,
     /// Only what was not used for so long. Garbage too.
     pub older_than: Option<Duration>,
@@ -40,7 +43,7 @@ pub struct Report {
     pub blobs: Vec<Digest>,
     /// Images without a name that are kept no longer, sorted.
     pub images: Vec<Digest>,
-    /// How many records, header indexes and uncompressed tars.
+    /// How many records, header indexes, uncompressed tars, unpacked layers and cache mounts.
     pub cached: usize,
     /// Bytes freed.
     pub bytes: u64,
@@ -50,7 +53,14 @@ pub struct Report {
 enum Candidate {
     Holder(Holder),
     File(StoredFile),
+    Directory(CacheDirectory),
 }
+
+/// Removes a directory with all that is in it, whoever owns that.
+type Remover<'r> = &'r dyn Fn(&Path) -> io::Result<()>;
+
+/// A candidate with its last use, and the digests it keeps.
+type Dated = (SystemTime, Candidate, BTreeSet<Digest>);
 
 /// Decides what goes.
 struct Sweep {
@@ -59,6 +69,7 @@ struct Sweep {
     total: u64,
     holders: Vec<Holder>,
     files: Vec<StoredFile>,
+    directories: Vec<CacheDirectory>,
 }
 
 impl Store {
@@ -67,13 +78,31 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or changed. What was removed until then stays removed; nothing is left half removed.
     pub fn prune(&self, options: &Prune) -> Result<Report, Error> {
+        self.prune_with(options, &|dir| fs::remove_dir_all(dir))
+    }
+
+    /// As [`Store::prune`], for stores with unpacked layers whose files belong to other ids than this process': `remove` takes such a
+    /// directory away, from a place where nobody finds it any more. What it fails at is a stale scratch directory afterwards.
+    ///
+    /// # Errors
+    /// As [`Store::prune`], and when `remove` fails.
+    pub fn prune_with(&self, options: &Prune, remove: Remover<'_>) -> Result<Report, Error> {
         ingest::clean(self.place())?;
         let lock = FileLock::exclusive(&self.place().index_lock())?;
         let limit = self.spared_since(options)?;
         let inventory = Inventory::take(self)?;
         let mut sweep = Sweep::new(&inventory);
-        sweep.drop_candidates(inventory.held, inventory.derived, options, limit);
-        self.carry_out(&lock, sweep, options, limit)
+        let candidates = sweep.candidates(inventory, options, limit);
+        sweep.drop_candidates(candidates, options);
+        let directories = std::mem::take(&mut sweep.directories);
+        let mut report = self.carry_out(&lock, sweep, options, limit)?;
+        for directory in directories {
+            if self.sweep_directory(&directory, limit, remove)? {
+                report.cached += 1;
+                report.bytes += directory.bytes;
+            }
+        }
+        Ok(report)
     }
 
     /// Unnames an image and removes what only it held.
@@ -131,6 +160,27 @@ impl Store {
         Ok(unused.filter(|_| fs::remove_file(&file.path).is_ok()).map(|now| now.len()))
     }
 
+    /// Takes a directory out of its place unless it was used meanwhile, and removes it; whether it did.
+    fn sweep_directory(
+        &self,
+        directory: &CacheDirectory,
+        limit: SystemTime,
+        remove: Remover<'_>,
+    ) -> Result<bool, Error> {
+        let scratch = self.scratch()?;
+        let aside = scratch.path().join("removed");
+        {
+            let _no_renewal = FileLock::exclusive(&self.place().sweep_lock())?;
+            let now = fs::symlink_metadata(&directory.path).ok();
+            let unused = now.is_some_and(|now| now.modified().is_ok_and(|used| used < limit));
+            if !unused || fs::rename(&directory.path, &aside).is_err() {
+                return Ok(false);
+            }
+        }
+        remove(&aside).at("remove", &aside)?;
+        Ok(true)
+    }
+
     /// Forgets what is no longer of use: diffIDs of removed blobs, and old stat entries with the rest of the cache.
     fn remove_rows(&self, options: &Prune, limit: SystemTime, blobs: &[Digest]) -> Result<(), Error> {
         let limit = crate::database::nanos(limit);
@@ -154,21 +204,31 @@ impl Sweep {
         }
         let blobs = inventory.blobs.clone();
         let kept = blobs.iter().filter(|(digest, _)| references.contains_key(digest)).map(|(_, file)| file.size);
-        let total = kept.sum::<u64>() + inventory.derived.iter().map(|file| file.size).sum::<u64>();
-        Self { references, blobs, total, holders: Vec::new(), files: Vec::new() }
+        let derived: u64 = inventory.derived.iter().map(|file| file.size).sum();
+        let directories: u64 = inventory.directories.iter().map(|directory| directory.bytes).sum();
+        let total = kept.sum::<u64>() + derived + directories;
+        Self { references, blobs, total, holders: Vec::new(), files: Vec::new(), directories: Vec::new() }
     }
 
-    /// Drops what may go, the longest unused first, until little enough is left.
-    fn drop_candidates(&mut self, held: Vec<Held>, derived: Vec<StoredFile>, options: &Prune, limit: SystemTime) {
-        let mut candidates: Vec<(SystemTime, Candidate, BTreeSet<Digest>)> = Vec::new();
-        for held in held.into_iter().filter(|held| options.covers(&held.holder) && held.used < limit) {
+    /// What may go, the longest unused last.
+    fn candidates(&self, inventory: Inventory, options: &Prune, limit: SystemTime) -> Vec<Dated> {
+        let mut candidates: Vec<Dated> = Vec::new();
+        for held in inventory.held.into_iter().filter(|held| options.covers(&held.holder) && held.used < limit) {
             candidates.push((held.used, Candidate::Holder(held.holder), held.reaches));
         }
         if options.cache && options.kinds.is_empty() {
-            let unused = derived.into_iter().filter(|file| file.used < limit);
+            let unused = inventory.derived.into_iter().filter(|file| file.used < limit);
             candidates.extend(unused.map(|file| (file.used, Candidate::File(file), BTreeSet::new())));
         }
+        let unused =
+            inventory.directories.into_iter().filter(|one| options.covers_kind(one.kind.name()) && one.used < limit);
+        candidates.extend(unused.map(|one| (one.used, Candidate::Directory(one), BTreeSet::new())));
         candidates.sort_by_key(|(used, ..)| Reverse(*used));
+        candidates
+    }
+
+    /// Drops candidates until little enough is left.
+    fn drop_candidates(&mut self, mut candidates: Vec<Dated>, options: &Prune) {
         let too_much = |total: u64| options.keep_storage.is_none_or(|keep| total > keep);
         while let Some((_, candidate, reaches)) = candidates.pop_if(|_| too_much(self.total)) {
             self.drop(candidate, &reaches);
@@ -181,6 +241,10 @@ impl Sweep {
             Candidate::File(file) => {
                 self.total = self.total.saturating_sub(file.size);
                 self.files.push(file);
+            }
+            Candidate::Directory(directory) => {
+                self.total = self.total.saturating_sub(directory.bytes);
+                self.directories.push(directory);
             }
         }
         for digest in reaches {
@@ -203,8 +267,12 @@ impl Prune {
         match holder {
             Holder::Named(_) => false,
             Holder::Unnamed(_) => self.dangling,
-            Holder::Record { kind, .. } => self.cache && (self.kinds.is_empty() || self.kinds.contains(kind)),
+            Holder::Record { kind, .. } => self.covers_kind(kind),
         }
+    }
+
+    fn covers_kind(&self, kind: &str) -> bool {
+        self.cache && (self.kinds.is_empty() || self.kinds.iter().any(|asked| asked == kind))
     }
 }
 

@@ -20,6 +20,43 @@ pub(crate) struct StoredFile {
     pub(crate) used: SystemTime,
 }
 
+/// A directory that can be made again or is only there to save time.
+#[derive(Debug, Clone)]
+pub struct CacheDirectory {
+    /// What it is.
+    pub kind: CacheKind,
+    /// How owners are written in it: see [`Store::tree`].
+    pub scheme: String,
+    /// The layer's diffID, or the id of the cache mount.
+    pub name: String,
+    /// Where it lies; the files are in `fs` in it.
+    pub path: PathBuf,
+    /// How long its files are together, in bytes, as far as this user may see them.
+    pub bytes: u64,
+    /// When it was used last.
+    pub used: SystemTime,
+}
+
+/// What a [`CacheDirectory`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheKind {
+    /// An unpacked layer.
+    Tree,
+    /// What a `RUN --mount=type=cache` keeps.
+    Mount,
+}
+
+impl CacheKind {
+    /// The name for filters; that of cache mounts is BuildKit's.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Mount => "exec.cachemount",
+        }
+    }
+}
+
 /// Who keeps blobs from being garbage.
 #[derive(Debug, Clone)]
 pub(crate) enum Holder {
@@ -54,6 +91,8 @@ pub(crate) struct Inventory {
     pub(crate) blobs: BTreeMap<Digest, StoredFile>,
     /// Header indexes and uncompressed tars.
     pub(crate) derived: Vec<StoredFile>,
+    /// Unpacked layers and cache mounts.
+    pub(crate) directories: Vec<CacheDirectory>,
     pub(crate) held: Vec<Held>,
     /// What should be a manifest or index and is none, with the reason.
     pub(crate) unreadable: BTreeMap<Digest, String>,
@@ -69,8 +108,49 @@ impl Inventory {
         let mut held = images(store, &mut walk)?;
         let unreadable = std::mem::take(&mut walk.unreadable);
         held.extend(records(store, &mut walk)?);
-        Ok(Self { blobs, derived, held, unreadable })
+        Ok(Self { blobs, derived, directories: store.cache_directories()?, held, unreadable })
     }
+}
+
+impl Store {
+    /// The unpacked layers and cache mounts, sorted by kind and place. Looks at every file in them.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn cache_directories(&self) -> Result<Vec<CacheDirectory>, Error> {
+        let mut all = Vec::new();
+        for path in below(&self.place().trees(), 3)? {
+            let Some(digest) = digest_of(&path) else { continue };
+            all.extend(cache_directory(CacheKind::Tree, digest.to_string(), path, 2));
+        }
+        for path in below(&self.place().caches(), 3)? {
+            let Some(id) = path.parent().and_then(|dir| fs::read_to_string(dir.join("id")).ok()) else { continue };
+            all.extend(cache_directory(CacheKind::Mount, id, path, 2));
+        }
+        Ok(all)
+    }
+}
+
+/// What vanishes meanwhile, or is no directory, is passed over. The scheme is the name so many directories above.
+fn cache_directory(kind: CacheKind, name: String, path: PathBuf, above: usize) -> Option<CacheDirectory> {
+    let metadata = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_dir)?;
+    let scheme = path.ancestors().nth(above)?.file_name()?.to_str()?.to_owned();
+    let bytes = layer::overlay::disk_usage(&path.join(crate::trees::FILES));
+    Some(CacheDirectory { kind, scheme, name, path, bytes, used: metadata.modified().ok()? })
+}
+
+/// The paths so many directories below one that may be missing, sorted.
+fn below(dir: &Path, depth: usize) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = vec![dir.to_owned()];
+    for _ in 0..depth {
+        let mut inside = Vec::new();
+        for dir in paths.iter().filter(|path| path.is_dir()) {
+            inside.extend(crate::ingest::entries(dir)?);
+        }
+        inside.sort();
+        paths = inside;
+    }
+    Ok(paths)
 }
 
 fn images(store: &Store, walk: &mut Walk<'_>) -> Result<Vec<Held>, Error> {

@@ -6,6 +6,9 @@
 //! shipsmith/cache.db                          origins, diffIDs, records, stat cache (SQLite)
 //! shipsmith/indexes/sha256/..                 layers' header indexes, by diffID
 //! shipsmith/tars/sha256/..                    layers' uncompressed tars, by diffID
+//! shipsmith/trees/SCHEME/sha256/..             layers unpacked for RUN, by diffID
+//! shipsmith/caches/SCHEME/..                   directories of cache mounts, by the hash of their id
+//! shipsmith/scratch/..                         directories being filled, each locked by its owner
 //! shipsmith/ingest/..  shipsmith/leases/..    files being written; one locked file per process using the store
 //! ```
 //!
@@ -14,6 +17,7 @@
 
 mod archive;
 mod blob;
+mod cache_mount;
 mod database;
 mod document;
 mod error;
@@ -23,16 +27,21 @@ mod inventory;
 mod lock;
 mod place;
 mod records;
+mod scratch;
 mod stat;
 mod store;
 mod tags;
+mod trees;
 mod verify;
 
 pub use archive::{ArchiveFormat, BlobSource, Imported, NamedImage, export, export_layout};
 pub use blob::{BlobWriter, RawBlobWriter};
+pub use cache_mount::{CacheMount, Sharing};
 pub use error::Error;
 pub use gc::{Prune, Report};
+pub use inventory::{CacheDirectory, CacheKind};
 pub use place::default_dir;
+pub use scratch::Scratch;
 pub use stat::StatKey;
 pub use store::{DOCUMENT_LIMIT, Store};
 pub use verify::{Damage, Usage};

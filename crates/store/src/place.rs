@@ -190,6 +190,26 @@ impl Place {
         self.ours("indexes").join(diff_id.0.algorithm()).join(diff_id.0.hex())
     }
 
+    /// Unpacked layers, by scheme.
+    pub(crate) fn trees(&self) -> PathBuf {
+        self.ours("trees")
+    }
+
+    /// The directory that holds one unpacked layer.
+    pub(crate) fn tree(&self, scheme: &str, layer: &DiffId) -> PathBuf {
+        self.trees().join(scheme).join(layer.0.algorithm()).join(layer.0.hex())
+    }
+
+    /// Directories of cache mounts, by scheme.
+    pub(crate) fn caches(&self) -> PathBuf {
+        self.ours("caches")
+    }
+
+    /// Directories in the making.
+    pub(crate) fn scratches(&self) -> PathBuf {
+        self.ours("scratch")
+    }
+
     /// The cache database.
     pub(crate) fn database(&self) -> PathBuf {
         self.ours("cache.db")
@@ -205,7 +225,7 @@ impl Place {
 }
 
 /// Makes `dir` and its parents, for its owner only.
-fn make_dir(dir: &Path) -> Result<(), Error> {
+pub(crate) fn make_dir(dir: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).at("create", dir)
 }
 

@@ -184,9 +184,11 @@ pub(crate) fn is_named(entry: &Descriptor) -> bool {
     entry.annotations.contains_key(REF_NAME) || entry.annotations.contains_key(IMAGE_NAME)
 }
 
-/// The name of an entry; other tools' short names count as Docker's short names.
+/// The name of an entry; other tools' short names count as Docker's short names, but for `latest`, which is a tag of no
+/// repository.
 pub(crate) fn name_of(entry: &Descriptor) -> Option<Reference> {
-    let text = entry.annotations.get(IMAGE_NAME).or_else(|| entry.annotations.get(REF_NAME))?;
+    let short = || entry.annotations.get(REF_NAME).filter(|name| *name != "latest");
+    let text = entry.annotations.get(IMAGE_NAME).or_else(short)?;
     text.parse::<Reference>().ok().map(Reference::or_latest)
 }
 

@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use layout::sha256;
+
 pub use compare::{Aspect, Difference};
 pub use render::{images_from_json, images_to_json};
 
@@ -70,7 +72,8 @@ pub struct Node {
     /// The size of a regular file in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The hash of a regular file's content, in hexadecimal.
+    /// The hash of a regular file's content, in hexadecimal; in expectations `host:PATH` (and no size) for content of a file
+    /// of this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// What a symbolic link holds.

@@ -21,6 +21,7 @@ pub struct TokenServer {
     server: Server,
     dir: TempDir,
     seen: Arc<Mutex<Vec<Seen>>>,
+    issuer: Arc<Issuer>,
 }
 
 /// Whom the server believes, and what its tokens are worth.
@@ -77,16 +78,19 @@ impl TokenOptions {
         let dir = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(dir.path().join("token.crt"), made.cert.pem()).expect("written");
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &made.signing_key.serialize_der());
-        let issuer = Issuer {
+        let issuer = Arc::new(Issuer {
             key: key.expect("a P-256 key"),
             certificate: STANDARD.encode(made.cert.der()),
             lifetimes: Mutex::new(self.lifetimes.clone()),
             options: self,
-        };
+        });
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
-        let server = Server::start(move |client| issuer.serve(client, &log));
-        TokenServer { server, dir, seen }
+        let server = Server::start({
+            let issuer = Arc::clone(&issuer);
+            move |client| issuer.serve(client, &log)
+        });
+        TokenServer { server, dir, seen, issuer }
     }
 }
 
@@ -106,6 +110,12 @@ impl TokenServer {
     #[must_use]
     pub fn certificate(&self) -> PathBuf {
         Path::join(self.dir.path(), "token.crt")
+    }
+
+    /// A token for this scope, as somebody got it earlier.
+    #[must_use]
+    pub fn token(&self, scope: &str) -> String {
+        self.issuer.sign(&[scope.to_owned()], 300)
     }
 
     /// All requests so far, oldest first.

@@ -69,6 +69,14 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "STAGE", value_delimiter = ',', help_heading = BUILD)]
     pub(crate) no_cache_filter: Vec<String>,
 
+    /// Cache of RUN to look things up in (REF, type=registry,ref=REF, type=local,src=DIR)
+    #[arg(long, value_name = "SPEC", help_heading = BUILD)]
+    pub(crate) cache_from: Vec<String>,
+
+    /// Where to write the cache of RUN (type=registry,ref=REF, type=local,dest=DIR, type=inline; mode=min|max)
+    #[arg(long, value_name = "SPEC", help_heading = BUILD)]
+    pub(crate) cache_to: Vec<String>,
+
     /// Network of RUN instructions: default, none or host
     #[arg(long, value_name = "MODE", help_heading = BUILD)]
     pub(crate) network: Option<String>,
@@ -84,6 +92,18 @@ pub(crate) struct BuildArgs {
     /// Resource limit of RUN instructions (nofile=1024:2048)
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", help_heading = BUILD)]
     pub(crate) ulimits: Vec<String>,
+
+    /// Secret for RUN --mount=type=secret (id=ID,src=FILE or id=ID,env=VARIABLE)
+    #[arg(long = "secret", value_name = "SPEC", help_heading = BUILD)]
+    pub(crate) secrets: Vec<String>,
+
+    /// SSH agent for RUN --mount=type=ssh (default, or ID=SOCKET)
+    #[arg(long = "ssh", value_name = "SPEC", help_heading = BUILD)]
+    pub(crate) ssh: Vec<String>,
+
+    /// Parent control group of RUN instructions
+    #[arg(long, value_name = "PATH", help_heading = BUILD)]
+    pub(crate) cgroup_parent: Option<String>,
 
     /// Privilege granted to the build: network.host or security.insecure
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',', help_heading = BUILD)]
@@ -153,9 +173,14 @@ pub(crate) struct BuildArgs {
     #[arg(long = "attest", value_name = "SPEC", help_heading = OUTPUT)]
     pub(crate) attests: Vec<String>,
 
-    /// What becomes of RUN: refuse, or skip with a line in the log for each
-    #[arg(long, value_name = "MODE", default_value = "refuse", help_heading = OURS)]
+    /// What becomes of RUN: execute, skip with a line in the log for each, or refuse
+    #[arg(long, value_name = "MODE", default_value = "execute", help_heading = OURS)]
     pub(crate) run: RunMode,
+
+    /// How RUN is kept apart: root, subuid, single-id or chroot, as `shipsmith doctor` explains
+    /// them [default: the strongest that this machine offers]
+    #[arg(long, value_name = "LEVEL", help_heading = OURS)]
+    pub(crate) isolation: Option<String>,
 
     /// Times in the image: fixed (the default), now, or the files' own (source); comes before
     /// the environment's SOURCE_DATE_EPOCH
@@ -185,31 +210,11 @@ pub(crate) struct BuildArgs {
 /// Flags of `docker buildx build` that are understood well enough to say why not.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RefusedArgs {
-    /// Secret for RUN --mount=type=secret: waits for RUN
-    #[arg(long = "secret", value_name = "SPEC", hide_short_help = true, help_heading = NOT_YET)]
-    pub(crate) secrets: Vec<String>,
-
-    /// SSH agent for RUN --mount=type=ssh: waits for RUN
-    #[arg(long = "ssh", value_name = "SPEC", hide_short_help = true, help_heading = NOT_YET)]
-    pub(crate) ssh: Vec<String>,
-
     /// Build on a BuildKit builder: not there yet
     #[arg(long, value_name = "NAME", hide_short_help = true, help_heading = NOT_YET)]
     pub(crate) builder: Option<String>,
 
-    /// Import a build cache: not there yet
-    #[arg(long, value_name = "SPEC", hide_short_help = true, help_heading = NOT_YET)]
-    pub(crate) cache_from: Vec<String>,
-
-    /// Export the build cache: not there yet
-    #[arg(long, value_name = "SPEC", hide_short_help = true, help_heading = NOT_YET)]
-    pub(crate) cache_to: Vec<String>,
-
-    /// Parent cgroup of RUN instructions: waits for RUN
-    #[arg(long, value_name = "PATH", hide_short_help = true, help_heading = NOT_YET)]
-    pub(crate) cgroup_parent: Option<String>,
-
-    /// Resource limit of RUN instructions: waits for RUN
+    /// Resource limit of RUN instructions: not there yet
     #[arg(long = "resource", value_name = "KEY=VALUE", hide_short_help = true)]
     #[arg(help_heading = NOT_YET)]
     pub(crate) resources: Vec<String>,
@@ -236,8 +241,6 @@ pub(crate) struct RefusedArgs {
     pub(crate) cpuset_cpus: Option<String>,
     #[arg(long, hide = true)]
     pub(crate) cpuset_mems: Option<String>,
-    #[arg(long, hide = true)]
-    pub(crate) isolation: Option<String>,
     #[arg(long, hide = true)]
     pub(crate) security_opt: Vec<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]

@@ -86,12 +86,17 @@ pub(crate) struct PruneArgs {
     #[arg(short, long)]
     pub(crate) all: bool,
 
+    /// Only the cache of this type (type=run, layer, tree, exec.cachemount ...), or what was not used
+    /// for so long (until=24h)
+    #[arg(long = "filter", value_name = "KEY=VALUE")]
+    pub(crate) filters: Vec<String>,
+
     /// Only what was not used for so long (90m, 24h, 7d)
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", visible_alias = "until")]
     pub(crate) older_than: Option<String>,
 
     /// Stop as soon as the store holds no more than this (10g)
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", visible_alias = "max-used-space")]
     pub(crate) keep_storage: Option<String>,
 }
 

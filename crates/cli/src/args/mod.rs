@@ -102,6 +102,8 @@ pub(crate) enum Command {
     Login(LoginArgs),
     /// Forget a registry's credential
     Logout(LogoutArgs),
+    /// Say how RUN is kept apart on this machine, and what is missing for more
+    Doctor,
     /// Look into Dockerfiles
     #[command(subcommand)]
     Dockerfile(DockerfileCommand),

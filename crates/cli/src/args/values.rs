@@ -37,11 +37,13 @@ pub(crate) enum PullWhen {
 /// `--run`: what becomes of RUN.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum RunMode {
-    /// A RUN that would be executed is an error that names its line
+    /// RUN is executed in a sandbox
     #[default]
-    Refuse,
+    Execute,
     /// RUN is left out, and every one left out is named in the log
     Skip,
+    /// A RUN that would be executed is an error that names its line
+    Refuse,
 }
 
 /// `--timestamp`: the times in the image.

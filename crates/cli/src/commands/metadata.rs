@@ -30,12 +30,21 @@ pub(super) fn of(built: &BuildReport) -> String {
     format!("{:#}\n", Value::from(metadata))
 }
 
-/// What was built and what it is called; nothing when no image was made.
+/// What was built and what it is called, and how much there was to warn of.
 pub(super) fn summary(built: &BuildReport) -> String {
-    let Some(image) = &built.image else { return String::new() };
-    match built.names.is_empty() {
+    let image = built.image.as_ref().map_or_else(String::new, |image| match built.names.is_empty() {
         true => format!("built {}\n", image.digest),
         false => format!("built {}\n  as {}\n", image.digest, names(built, Reference::familiar, "\n  as ")),
+    });
+    format!("{image}{}", warnings(built.warnings))
+}
+
+/// BuildKit's closing line; `--check` explains each.
+fn warnings(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "1 warning found (--check explains it)\n".to_owned(),
+        several => format!("{several} warnings found (--check explains them)\n"),
     }
 }
 
@@ -82,5 +91,8 @@ mod tests {
         let digest = Digest::of(b"manifest");
         assert_eq!(summary(&built()), format!("built {digest}\n  as a:1\n  as example.org/b:2\n"));
         assert_eq!(summary(&BuildReport::default()), "");
+        let shown = |warnings| summary(&BuildReport { warnings, ..BuildReport::default() });
+        assert_eq!(shown(1), "1 warning found (--check explains it)\n");
+        assert_eq!(shown(2), "2 warnings found (--check explains them)\n");
     }
 }

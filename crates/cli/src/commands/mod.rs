@@ -3,6 +3,7 @@
 mod build;
 mod call;
 mod dockerfile;
+mod doctor;
 mod generate;
 mod inspect;
 mod login;
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
         Command::Build(args) => return build::run(&args, &global),
+        Command::Doctor => return doctor::run(&global),
         Command::Push(args) => transfer::push(&args, &global)?,
         Command::Pull(args) => transfer::pull(&args, &global)?,
         Command::Copy(args) => transfer::copy(&args, &global)?,

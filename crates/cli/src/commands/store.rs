@@ -1,8 +1,9 @@
 //! The local store's own commands: images, rm, prune, import, export.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use ::store::{ArchiveFormat, NamedImage, Prune, Report, Store};
@@ -75,12 +76,25 @@ fn remove_digest(store: &Store, digest: &Digest) -> Result<Report, Failure> {
 
 /// Removes what nothing needs.
 pub(super) fn prune(args: &PruneArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let report = open_store(global)?.prune(&request::prune(args)?)?;
+    let store = open_store(global)?;
+    let trees = store.trees_dir()?;
+    let report = store.prune_with(&request::prune(args)?, &|dir| remove(&trees, dir))?;
     let (blobs, images, cached) = (report.blobs.len(), report.images.len(), report.cached);
     print_line(&format!(
         "{} freed: {blobs} blobs, {images} images without a name, {cached} entries of the cache",
         size(report.bytes)
     ))
+}
+
+/// Removes a directory; with the sandbox's help where its files belong to subordinate ids.
+fn remove(trees: &Path, dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let sandbox = sandbox::probe(trees).choose(None).map_err(io::Error::other)?;
+            sandbox.remove(dir).map_err(io::Error::other)
+        }
+        result => result,
+    }
 }
 
 /// Takes an archive or a layout in.

@@ -4,6 +4,7 @@
 //! come in. What the engine cannot do yet is refused here, with a reason and a hint.
 
 mod annotation;
+mod cache;
 mod call;
 mod context;
 mod csv;
@@ -13,6 +14,7 @@ mod output;
 mod prune;
 mod refused;
 mod sandbox;
+mod secret;
 mod suggest;
 mod surroundings;
 mod tags;
@@ -89,14 +91,26 @@ fn request(args: &BuildArgs, around: &dyn Surroundings) -> Result<BuildRequest, 
         tags: tags::parse(&args.tags)?,
         outputs: output::all(args)?,
         pull: pull(args),
-        no_cache: args.no_cache || !args.no_cache_filter.is_empty(),
+        no_cache: no_cache(args),
+        cache_from: cache::sources(&args.cache_from)?,
+        cache_to: cache::targets(&args.cache_to)?,
         run: match args.run {
-            RunMode::Refuse => RunPolicy::Refuse,
+            RunMode::Execute => RunPolicy::Execute,
             RunMode::Skip => RunPolicy::Skip,
+            RunMode::Refuse => RunPolicy::Refuse,
         },
         normalize_modes: args.normalize_modes,
-        sandbox: sandbox::options(args)?,
+        sandbox: sandbox::options(args, around)?,
     })
+}
+
+/// The stages that take nothing from the cache; an empty list is all of them.
+fn no_cache(args: &BuildArgs) -> Option<Vec<String>> {
+    match &args.no_cache_filter[..] {
+        _ if args.no_cache => Some(Vec::new()),
+        [] => None,
+        stages => Some(stages.to_vec()),
+    }
 }
 
 fn pull(args: &BuildArgs) -> PullPolicy {

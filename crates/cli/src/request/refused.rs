@@ -6,32 +6,30 @@ use super::output::{self, is_file_system};
 use super::{RequestError, Surroundings, csv, suggest};
 use crate::args::{BuildArgs, RefusedArgs, parse_bool};
 
-const ENTITLEMENTS: &[&str] = &["network.host", "security.insecure"];
-const NO_RUN: &str = "it is for RUN, which is not executed yet";
-
 /// Refuses flags for what is not there yet.
 pub(crate) fn check(args: &BuildArgs) -> Result<(), RequestError> {
     unsupported_flags(&args.refused)?;
-    entitlements(&args.allow)?;
     attestations(args)
 }
 
 /// Each flag, whether it was given, why it is refused and what to do.
 fn unsupported_flags(args: &RefusedArgs) -> Result<(), RequestError> {
-    let cache = "shipsmith's cache is the local store, which is not exported yet";
-    let keep = "leave it out; keep the store between builds with --store DIR";
     let resources = args.resource_flag();
     let flags = [
-        (!args.secrets.is_empty(), "--secret", NO_RUN, "leave it out"),
-        (!args.ssh.is_empty(), "--ssh", NO_RUN, "leave it out"),
         (args.builder.is_some(), "--builder", "builds run in this process, not on a builder", "leave it out"),
-        (!args.cache_from.is_empty(), "--cache-from", cache, keep),
-        (!args.cache_to.is_empty(), "--cache-to", cache, keep),
-        (args.cgroup_parent.is_some(), "--cgroup-parent", NO_RUN, "leave it out"),
-        (resources.is_some(), resources.unwrap_or_default(), NO_RUN, "leave it out"),
+        (
+            resources.is_some(),
+            resources.unwrap_or_default(),
+            "buildx knows no such limit for BuildKit either",
+            "limit the whole build, such as with systemd-run, or use --ulimit and --cgroup-parent",
+        ),
         (!args.policy.is_empty(), "--policy", "source policies are not evaluated yet", "pin bases by digest instead"),
-        (args.isolation.is_some(), "--isolation", NO_RUN, "leave it out"),
-        (!args.security_opt.is_empty(), "--security-opt", NO_RUN, "leave it out"),
+        (
+            !args.security_opt.is_empty(),
+            "--security-opt",
+            "BuildKit has no such thing either",
+            "use RUN --security=insecure and --allow security.insecure",
+        ),
         (args.squash, "--squash", "BuildKit has no such thing either", "use fewer COPY instructions"),
         (args.merge_layers, "--merge-layers", "layers are not merged yet", "use fewer COPY instructions"),
         (args.print.is_some(), "--print", "it is the old name of --call", "use --call"),
@@ -57,27 +55,6 @@ impl RefusedArgs {
         ];
         flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
     }
-}
-
-/// Entitlements grant what RUN may ask for, so granting them is harmless; names are checked.
-fn entitlements(names: &[String]) -> Result<(), RequestError> {
-    for name in names.iter().filter(|name| !name.is_empty()) {
-        match name.split('=').next().unwrap_or_default() {
-            "network.host" | "security.insecure" => {}
-            "device" => {
-                return Err(RequestError::unsupported("--allow device", NO_RUN, "leave it out"));
-            }
-            "buildx.local.delete" => {
-                let reason = "nothing is ever deleted from a destination";
-                return Err(RequestError::unsupported("--allow buildx.local.delete", reason, "leave it out"));
-            }
-            other => {
-                let error = RequestError::invalid("--allow", name, "no such entitlement");
-                return Err(error.or_hint(suggest::hint(other, ENTITLEMENTS)));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Attestations that are asked for are refused; to ask for none is fine.

@@ -1,12 +1,14 @@
-//! What RUN would see: network, hosts, shared memory, limits. They change nothing else of a build.
+//! What RUN sees: network, hosts, shared memory, limits, secrets, and what it is allowed.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use engine::SandboxOptions;
+use engine::{Entitlement, Level, Network, SandboxOptions, Ulimit};
 
-use super::{RequestError, suggest};
+use super::{RequestError, Surroundings, secret, suggest};
 use crate::args::BuildArgs;
 
+const ENTITLEMENTS: &[&str] = &["network.host", "security.insecure"];
 const NETWORKS: &[&str] = &["default", "none", "host"];
 const LIMITS: &[&str] = &[
     "core",
@@ -27,22 +29,68 @@ const LIMITS: &[&str] = &[
 ];
 
 /// What RUN is given.
-pub(crate) fn options(args: &BuildArgs) -> Result<SandboxOptions, RequestError> {
+pub(crate) fn options(args: &BuildArgs, around: &dyn Surroundings) -> Result<SandboxOptions, RequestError> {
+    let network = args.network.as_deref().map(network).transpose()?.unwrap_or_default();
+    let mut allowed = entitlements(&args.allow)?;
+    // Who asks for it on the command line allows it, as with buildx.
+    if network == Network::Host {
+        allowed.insert(Entitlement::NetworkHost);
+    }
     Ok(SandboxOptions {
-        network: args.network.as_deref().map(network).transpose()?,
+        network,
         add_hosts: extra_hosts(&args.add_hosts)?,
         shm_size: args.shm_size.as_deref().map(|text| bytes("--shm-size", text)).transpose()?,
         ulimits: args.ulimits.iter().map(|text| ulimit(text)).collect::<Result<_, _>>()?,
+        cgroup_parent: args.cgroup_parent.clone().filter(|parent| !parent.is_empty()),
+        secrets: secret::secrets(&args.secrets, around)?,
+        agents: secret::agents(&args.ssh, around)?,
+        allowed,
+        isolation: args.isolation.as_deref().map(level).transpose()?,
     })
 }
 
-/// `--network MODE`.
-fn network(text: &str) -> Result<String, RequestError> {
-    if !NETWORKS.contains(&text) {
-        let reason = "no such network mode";
-        return Err(RequestError::invalid("--network", text, reason).or_hint(suggest::hint(text, NETWORKS)));
+/// `--isolation LEVEL`.
+fn level(text: &str) -> Result<Level, RequestError> {
+    let names = Level::ALL.map(Level::name);
+    text.parse()
+        .map_err(|_| RequestError::invalid("--isolation", text, "no such level").or_hint(suggest::hint(text, &names)))
+}
+
+/// `--allow`: what RUN may ask for.
+fn entitlements(names: &[String]) -> Result<BTreeSet<Entitlement>, RequestError> {
+    let mut allowed = BTreeSet::new();
+    for name in names.iter().filter(|name| !name.is_empty()) {
+        match name.split('=').next().unwrap_or_default() {
+            "network.host" => allowed.insert(Entitlement::NetworkHost),
+            "security.insecure" => allowed.insert(Entitlement::SecurityInsecure),
+            "device" => {
+                let reason = "devices of the host are not given to RUN";
+                return Err(RequestError::unsupported("--allow device", reason, "leave it out"));
+            }
+            "buildx.local.delete" => {
+                let reason = "nothing is ever deleted from a destination";
+                return Err(RequestError::unsupported("--allow buildx.local.delete", reason, "leave it out"));
+            }
+            other => {
+                let error = RequestError::invalid("--allow", name, "no such entitlement");
+                return Err(error.or_hint(suggest::hint(other, ENTITLEMENTS)));
+            }
+        };
     }
-    Ok(text.to_owned())
+    Ok(allowed)
+}
+
+/// `--network MODE`.
+fn network(text: &str) -> Result<Network, RequestError> {
+    match text {
+        "default" => Ok(Network::Default),
+        "none" => Ok(Network::None),
+        "host" => Ok(Network::Host),
+        other => {
+            Err(RequestError::invalid("--network", other, "no such network mode")
+                .or_hint(suggest::hint(other, NETWORKS)))
+        }
+    }
 }
 
 /// `--add-host`: `HOST=ADDRESS` or `HOST:ADDRESS`, an IPv6 address with or without brackets, and
@@ -111,7 +159,7 @@ pub(crate) fn bytes(flag: &'static str, text: &str) -> Result<u64, RequestError>
 }
 
 /// `--ulimit NAME=SOFT[:HARD]`.
-fn ulimit(text: &str) -> Result<String, RequestError> {
+fn ulimit(text: &str) -> Result<Ulimit, RequestError> {
     let bad = |reason: String| RequestError::invalid("--ulimit", text, reason);
     let form = "NAME=SOFT[:HARD], such as nofile=1024:2048; -1 is no limit";
     let (name, limits) = text.split_once('=').ok_or_else(|| bad("there is no = in it".into()).or_hint(form))?;
@@ -126,7 +174,7 @@ fn ulimit(text: &str) -> Result<String, RequestError> {
     if hard != -1 && (soft == -1 || soft > hard) {
         return Err(bad("the soft limit is above the hard one".into()));
     }
-    Ok(format!("{name}={soft}:{hard}"))
+    Ok(Ulimit { name: name.to_owned(), soft, hard })
 }
 
 #[cfg(test)]
@@ -175,10 +223,11 @@ mod tests {
 
     #[test]
     fn limits_are_soft_and_hard() {
-        assert_eq!(ulimit("nofile=1024:2048").as_deref(), Ok("nofile=1024:2048"));
-        assert_eq!(ulimit("nofile=1024").as_deref(), Ok("nofile=1024:1024"));
-        assert_eq!(ulimit("core=-1").as_deref(), Ok("core=-1:-1"));
-        assert_eq!(ulimit("core=0:-1").as_deref(), Ok("core=0:-1"));
+        let limit = |name: &str, soft, hard| Ok(Ulimit { name: name.into(), soft, hard });
+        assert_eq!(ulimit("nofile=1024:2048"), limit("nofile", 1024, 2048));
+        assert_eq!(ulimit("nofile=1024"), limit("nofile", 1024, 1024));
+        assert_eq!(ulimit("core=-1"), limit("core", -1, -1));
+        assert_eq!(ulimit("core=0:-1"), limit("core", 0, -1));
         for wrong in ["nofile", "nofile=", "nofile=1:2:3", "nofile=3:2", "nofile=-1:2"] {
             assert!(ulimit(wrong).is_err(), "{wrong}");
         }
@@ -187,7 +236,7 @@ mod tests {
 
     #[test]
     fn networks() {
-        assert_eq!(network("none").as_deref(), Ok("none"));
+        assert_eq!(network("none"), Ok(Network::None));
         assert_eq!(network("hots").unwrap_err().hint().as_deref(), Some("did you mean \"host\"?"));
     }
 }

@@ -8,8 +8,8 @@ use crate::args::{Cli, Command};
 
 /// A place that a test makes up.
 #[derive(Default)]
-struct Place {
-    variables: Vec<(&'static str, &'static str)>,
+pub(super) struct Place {
+    pub(super) variables: Vec<(&'static str, &'static str)>,
     stdin: &'static [u8],
     terminal: bool,
 }
@@ -78,7 +78,10 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
         "--attest=type=sbom,disabled=true",
         "--build-arg=A=b",
         "--build-context=a=dir",
+        "--cache-from=a",
+        "--cache-to=type=inline",
         "--call=check",
+        "--cgroup-parent=/a",
         "--check",
         "--compress",
         "--debug",
@@ -99,31 +102,27 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
         "--quiet",
         "--rm",
         "--sbom=false",
+        "--secret=id=a,env=A",
         "--shm-size=64m",
+        "--ssh=",
         "--tag=a",
         "--target=a",
         "--ulimit=nofile=1",
     ];
     let refused_flags = [
         "--builder=b",
-        "--cache-from=a",
-        "--cache-to=type=inline",
-        "--cgroup-parent=/a",
         "--cpu-period=1",
         "--cpu-quota=1",
         "--cpu-shares=1",
         "--cpuset-cpus=0",
         "--cpuset-mems=0",
-        "--isolation=default",
         "--memory=1g",
         "--memory-swap=-1",
         "--policy=filename=a",
         "--print=outline",
         "--resource=memory=1g",
-        "--secret=id=a",
         "--security-opt=a",
         "--squash",
-        "--ssh=default",
     ];
     for flag in accepted {
         at(&Place::default(), &[flag, "."]).unwrap_or_else(|error| panic!("{flag}: {error}"));
@@ -141,7 +140,8 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
 
 /// What `build` takes is in the lists above, or is ours.
 fn every_flag_is_listed(known: &[&str]) {
-    let ours = ["merge-layers", "normalize-modes", "offline", "run", "store", "timestamp", "timings", "help"];
+    let ours =
+        ["isolation", "merge-layers", "normalize-modes", "offline", "run", "store", "timestamp", "timings", "help"];
     let mut cli = Cli::command();
     cli.build();
     let build = cli.find_subcommand("build").unwrap();
@@ -159,7 +159,9 @@ fn shorthands_and_booleans_are_buildxs() {
     assert!(matches!(&build.request.outputs[..], [Output::Image(image)] if image.push && image.store));
     assert!(ok(&["--push=false", "--load=0", "."]).request.outputs.is_empty());
     assert_eq!(ok(&["-q", "."]).display, Display::Quiet);
-    assert!(ok(&["--no-cache=true", "."]).request.no_cache);
+    assert_eq!(ok(&["--no-cache=true", "."]).request.no_cache, Some(Vec::new()));
+    assert_eq!(ok(&["--no-cache-filter=a,b", "."]).request.no_cache, Some(vec!["a".into(), "b".into()]));
+    assert_eq!(ok(&["."]).request.no_cache, None);
 }
 
 #[test]

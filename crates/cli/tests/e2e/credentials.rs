@@ -137,3 +137,15 @@ fn an_identity_token_stands_for_the_password() {
     environment.ok(["build", "--push", "-t", &format!("{}/team/app:1", registry.address()), "app"]);
     assert!(tokens.seen().iter().any(|seen| seen.method == "POST"));
 }
+
+#[test]
+fn a_registry_token_is_used_as_it_is() {
+    let tokens = TokenOptions::default().user("nobody", "knows").start();
+    let environment = context(THREE_LAYERS);
+    let Some(registry) = RegistryOptions::default().token(&tokens).start() else { return };
+    let token = tokens.token("repository:team/app:pull,push");
+    let config = json!({ "auths": { registry.address(): { "registrytoken": token } } }).to_string();
+    fs::write(environment.docker_config(), config).expect("the directory is ours");
+    environment.ok(["build", "--push", "-t", &format!("{}/team/app:1", registry.address()), "app"]);
+    assert!(tokens.seen().is_empty(), "nobody was asked for another: {:?}", tokens.seen());
+}

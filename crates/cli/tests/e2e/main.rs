@@ -8,6 +8,7 @@ mod forms;
 mod main_job;
 mod outputs;
 mod platforms;
+mod proxies;
 mod push;
 mod results;
 mod store;

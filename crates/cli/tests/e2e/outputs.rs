@@ -2,13 +2,15 @@
 
 use std::fs;
 
+use testkit::faulty_proxy::FaultyProxy;
 use testkit::fixtures::{busybox_base, tiny_base};
+use testkit::registry_server::RegistryServer;
 use testkit::tools::{require, run};
 
 use crate::support::engines::{Docker, Podman};
 use crate::support::remote::Remote;
 use crate::support::tree::{Owners, assert_holds};
-use crate::support::{Environment, base, context, each, image, json};
+use crate::support::{Environment, base, context, each, image, json, layer_of};
 
 const DOCKERFILE: &str = "FROM base\nCOPY --chmod=755 hello /bin/hello\nCOPY a /opt/\nCMD [\"/bin/hello\"]\n";
 
@@ -41,6 +43,27 @@ fn without_an_output_the_image_is_in_the_store_which_is_a_layout() {
     let inspected = json(environment.ok(["inspect", "team/app:1"]));
     let layers = inspected["manifests"][0]["layers"].as_array().expect("layers");
     assert!(layers.iter().all(|layer| layer["present"] == true), "what is only in a directory is copied: {layers:?}");
+}
+
+#[test]
+fn a_base_layer_that_a_step_and_an_output_need_is_fetched_once() {
+    let Some(registry) = RegistryServer::start() else { return };
+    let base = tiny_base();
+    if base.push(registry.address(), "base:1").is_none() {
+        return;
+    }
+    let proxy = FaultyProxy::start(registry.address());
+    let environment = context(&format!("FROM {}/base:1\nWORKDIR /opt/new\nCOPY a .\n", proxy.address()));
+    environment.ok(["build", "-o", "type=oci,dest=app.tar", "app"]);
+    assert_eq!(proxy.count("GET", &layer_of(&base)), 1);
+}
+
+#[test]
+fn a_file_named_as_a_whiteout_is_warned_of() {
+    let environment = context("FROM scratch\nCOPY . /c/\n");
+    environment.write("app/.wh.a", "");
+    let said = environment.run(["build", "--progress=plain", "app"]).stderr;
+    assert!(said.contains("warning: /c/.wh.a is no file in the image") && said.contains("(Dockerfile:2)"), "{said}");
 }
 
 #[test]

@@ -114,7 +114,10 @@ fn a_registry_that_may_only_be_read() {
     let (code, said) = crate::support::said(&environment, &["build", "--push", "-t", &name, "app"]);
     let (before, rest) = said.split_once("sha256:").expect("the blob is named");
     assert_eq!((code, before), (Some(3), "error: cannot push blob "));
-    assert_eq!(&rest[64..], " of REGISTRY/app: REGISTRY answered 405 Method Not Allowed\n");
+    assert_eq!(
+        &rest[64..],
+        " of REGISTRY/app: REGISTRY answered 405 Method Not Allowed\nhint: REGISTRY does not allow this at all: it may be read-only, a mirror, or forbid to delete\n"
+    );
     assert_nothing_left(&environment);
 }
 

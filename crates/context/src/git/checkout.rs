@@ -5,23 +5,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use layer::{SourceTree, Timestamp};
+use layer::{SourceTree, Timestamp, TreeError};
 use rootfs::TreePath;
 use tempfile::TempDir;
 
 use super::command::Git;
 use super::resolve::{Resolved, is_commit, resolve};
-use super::{Error, Remote};
+use super::{Error, GitSource};
 use crate::Directory;
-
-/// What the Dockerfile adds to the reference.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// `ADD --keep-git-dir`: leave `.git` where it is. Without effect when only a sub-directory is wanted, as in BuildKit.
-    pub keep_git_dir: bool,
-    /// `ADD --checksum`: the beginning of the commit that it has to be.
-    pub checksum: Option<String>,
-}
 
 /// A commit's files, in a temporary directory that goes when this goes.
 pub struct Checkout {
@@ -48,34 +39,21 @@ impl Checkout {
 ///
 /// # Errors
 /// When git is missing or fails, the name is unknown, the commit is not the promised one, or the directory is not there.
-pub fn checkout(remote: &Remote, options: &Options, scratch: &Path) -> Result<Checkout, crate::Error> {
-    let mut remote = remote.clone();
-    remote.checksum = agreed(&remote, options)?;
-    let resolved = resolve(&remote, scratch)?;
+pub fn checkout(remote: &GitSource, scratch: &Path) -> Result<Checkout, crate::Error> {
+    let resolved = resolve(remote, scratch)?;
     let files = TempDir::with_prefix_in("git-", scratch).map_err(|source| crate::Error::scratch(scratch, source))?;
-    let keep = (options.keep_git_dir || remote.keep_git_dir == Some(true)) && remote.directory.is_root();
-    let git = prepare(&remote, files.path(), keep)?;
-    let (commit, time) = fill(&git, &remote, &resolved)?;
+    // Without effect when only a directory is wanted, as in BuildKit.
+    let keep = remote.keep_git_dir == Some(true) && remote.subdirectory.is_none();
+    let git = prepare(remote, files.path(), keep)?;
+    let (commit, time) = fill(&git, remote, &resolved)?;
     if keep {
         tidy(&git)?;
     }
-    let tree = open(&git, &remote)?.with_mtime(time);
+    let tree = open(&git, remote)?.with_mtime(time);
     Ok(Checkout { commit, time, tree, _files: files })
 }
 
-/// The one checksum that Dockerfile and reference ask for.
-fn agreed(remote: &Remote, options: &Options) -> Result<Option<String>, Error> {
-    match (&remote.checksum, &options.checksum) {
-        (Some(one), Some(other)) if one != other => Err(Error::Checksum {
-            remote: remote.shown(),
-            expected: other.clone(),
-            actual: format!("{one} by its own reference"),
-        }),
-        (one, other) => Ok(other.clone().or_else(|| one.clone())),
-    }
-}
-
-fn prepare(remote: &Remote, files: &Path, keep: bool) -> Result<Git, crate::Error> {
+fn prepare(remote: &GitSource, files: &Path, keep: bool) -> Result<Git, crate::Error> {
     let work_tree = files.join("tree");
     let git_dir = if keep { work_tree.join(".git") } else { files.join("git") };
     fs::create_dir(&work_tree).map_err(|source| crate::Error::scratch(&work_tree, source))?;
@@ -90,7 +68,7 @@ fn set_mode(directory: &Path, mode: u32) -> Result<(), crate::Error> {
 }
 
 /// Fetches, checks out, and says which commit it is and of when.
-fn fill(git: &Git, remote: &Remote, resolved: &Resolved) -> Result<(String, Timestamp), Error> {
+fn fill(git: &Git, remote: &GitSource, resolved: &Resolved) -> Result<(String, Timestamp), Error> {
     let format = if resolved.object.len() == 64 { "sha256" } else { "sha1" };
     git.run(&[
         "-c",
@@ -100,7 +78,7 @@ fn fill(git: &Git, remote: &Remote, resolved: &Resolved) -> Result<(String, Time
         "--template=",
         &format!("--object-format={format}"),
     ])?;
-    git.run(&["remote", "add", "--", "origin", &remote.url])?;
+    git.run(&["remote", "add", "--", "origin", &remote.remote])?;
     fetch(git, resolved)?;
     let commit = commit_of(git, &resolved.object)?;
     git.run(&["checkout", "--quiet", "--detach", &commit])?;
@@ -148,20 +126,21 @@ fn tidy(git: &Git) -> Result<(), crate::Error> {
 }
 
 /// The wanted directory, which must be one by its own: a link in a repository leads nowhere.
-fn open(git: &Git, remote: &Remote) -> Result<Directory, crate::Error> {
+fn open(git: &Git, remote: &GitSource) -> Result<Directory, crate::Error> {
     let whole = Directory::open(&git.work_tree, None)?;
+    let directory = TreePath::clean(remote.subdirectory.as_deref().unwrap_or_default()).map_err(TreeError::from)?;
     let mut below = PathBuf::from(&git.work_tree);
     let mut path = TreePath::root();
-    for name in remote.directory.components() {
+    for name in directory.components() {
         path = path.join(name)?;
         below.push(OsStr::from_bytes(name));
-        let directory = whole.entry(&path)?.is_some_and(|entry| entry.is_dir());
-        if !directory || path.as_bytes().starts_with(b".git/") || path.as_bytes() == b".git" {
-            let directory = String::from_utf8_lossy(remote.directory.as_bytes()).into_owned();
+        let is_directory = whole.entry(&path)?.is_some_and(|entry| entry.is_dir());
+        if !is_directory || path.as_bytes().starts_with(b".git/") || path.as_bytes() == b".git" {
+            let directory = remote.subdirectory.clone().unwrap_or_default();
             return Err(Error::NoSuchDirectory { remote: remote.shown(), directory }.into());
         }
     }
-    if remote.directory.is_root() { Ok(whole) } else { Directory::open(&below, None) }
+    if directory.is_root() { Ok(whole) } else { Directory::open(&below, None) }
 }
 
 impl Git {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::command::Git;
-use super::{Error, Remote};
+use super::{Error, GitSource};
 
 /// A name of a remote and what it stands for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Resolved {
 ///
 /// # Errors
 /// When the remote cannot be asked, has no such name, or stands elsewhere than the reference's checksum says.
-pub fn resolve(remote: &Remote, scratch: &Path) -> Result<Resolved, Error> {
+pub fn resolve(remote: &GitSource, scratch: &Path) -> Result<Resolved, Error> {
     let resolved = match named_commit(remote)? {
         Some(resolved) => resolved,
         None => ask(remote, &Git::nowhere(scratch, remote.shown()))?,
@@ -36,7 +36,7 @@ pub fn resolve(remote: &Remote, scratch: &Path) -> Result<Resolved, Error> {
 }
 
 /// What is known without asking.
-fn named_commit(remote: &Remote) -> Result<Option<Resolved>, Error> {
+fn named_commit(remote: &GitSource) -> Result<Option<Resolved>, Error> {
     let direct = |name: String, object: String| Some(Resolved { name, object, tagged: None });
     if let Some(name) = remote.reference.as_ref().filter(|name| is_commit(name)) {
         return Ok(direct(name.clone(), name.clone()));
@@ -58,17 +58,17 @@ fn in_full(name: &str) -> String {
     if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") }
 }
 
-fn ask(remote: &Remote, git: &Git) -> Result<Resolved, Error> {
+fn ask(remote: &GitSource, git: &Git) -> Result<Resolved, Error> {
     let name = match &remote.reference {
         Some(name) => name.clone(),
         None => default_branch(remote, git)?,
     };
-    let answer = git.run(&["ls-remote", "--", &remote.url, &name, &format!("{name}^{{}}")])?;
+    let answer = git.run(&["ls-remote", "--", &remote.remote, &name, &format!("{name}^{{}}")])?;
     pick(&answer, &name).ok_or_else(|| Error::NoSuchRef { remote: remote.shown(), name })
 }
 
-fn default_branch(remote: &Remote, git: &Git) -> Result<String, Error> {
-    let answer = git.run(&["ls-remote", "--symref", "--", &remote.url, "HEAD"])?;
+fn default_branch(remote: &GitSource, git: &Git) -> Result<String, Error> {
+    let answer = git.run(&["ls-remote", "--symref", "--", &remote.remote, "HEAD"])?;
     let branch = answer.lines().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
     let branch = branch.filter(|name| name.starts_with("refs/heads/"));
     branch.map(str::to_owned).ok_or_else(|| Error::NoSuchRef { remote: remote.shown(), name: "HEAD".to_owned() })

@@ -1,6 +1,7 @@
 //! What COPY and ADD do to a stage's tree: BuildKit's file operation (`solver/llbsolver/file` and fsutil's `copy`),
 //! played on an [`Overlay`].
 
+mod asked;
 mod wildcard;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, Timestamp, Tree
 use rootfs::TreePath;
 
 use crate::overlay::{Inode, Overlay};
+pub(crate) use asked::Asked;
 
 /// How entries change on their way.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +35,9 @@ pub(crate) struct Selection {
     pub(crate) contents: bool,
     /// Wildcards are expanded; none that matches is no error.
     pub(crate) wildcards: bool,
-    /// A malformed wildcard is an error, as it is where BuildKit asks a client for the files of a context.
-    pub(crate) strict: bool,
+    /// What the build takes from this directory, where BuildKit would ask a client for just that: a malformed wildcard is an
+    /// error then, and so is one below a directory of which nothing is asked.
+    pub(crate) asked: Option<Asked>,
     /// Only what matches, with its parents (`--parents`).
     pub(crate) include: Option<Patterns>,
     /// Not what matches (`--exclude`).
@@ -52,6 +55,13 @@ pub enum CopyError {
         /// What was searched, such as `the build context`.
         origin: String,
     },
+    /// A wildcard matches nothing, and nothing else is wanted of the directory before it.
+    #[error("{path}: nothing matches in {origin}")]
+    NoMatch {
+        path: String,
+        /// What was searched, such as `the build context`.
+        origin: String,
+    },
     /// A directory is copied onto something else.
     #[error("cannot copy a directory onto {0}, which is not a directory")]
     OntoNonDirectory(TreePath),
@@ -61,12 +71,20 @@ pub enum CopyError {
     /// A wildcard in a source is malformed.
     #[error("invalid wildcard: {0}")]
     Pattern(#[source] dockerfile::ignore::Error),
+    /// The destination cannot be reached.
+    #[error(transparent)]
+    Destination(TreeError),
     /// The source or destination tree failed.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
 
 impl CopyError {
+    /// Whether it is the destination that is at fault.
+    pub(crate) fn is_at_destination(&self) -> bool {
+        matches!(self, Self::Destination(_) | Self::OntoNonDirectory(_) | Self::OntoDirectory(_))
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -75,12 +93,17 @@ impl CopyError {
                 Some("check the spelling and .dockerignore; nothing outside of a context can be copied".into())
             }
             Self::Missing { .. } => Some("check the spelling".into()),
+            Self::NoMatch { .. } => Some(
+                "check the spelling and .dockerignore; as in BuildKit, a wildcard below a directory may match nothing only \
+                 where another source takes something of that directory"
+                    .into(),
+            ),
             Self::OntoNonDirectory(_) => {
                 Some("copy to the path that the link there points to, or remove what is there first".into())
             }
             Self::OntoDirectory(_) => Some("end the destination with a slash to copy into the directory".into()),
             Self::Pattern(error) => error.hint(),
-            Self::Tree(error) => error.hint(),
+            Self::Destination(error) | Self::Tree(error) => error.hint(),
         }
     }
 }
@@ -93,21 +116,43 @@ pub(crate) fn select(
     origin: &str,
 ) -> Result<Vec<TreePath>, CopyError> {
     let (fixed, patterns) = if selection.wildcards { wildcard::split(source) } else { (source.into(), Vec::new()) };
-    let missing = || CopyError::Missing { path: source.to_owned(), origin: origin.to_owned() };
+    let no_match = || CopyError::NoMatch { path: source.to_owned(), origin: origin.to_owned() };
     if patterns.is_empty() {
-        return Ok(vec![TreePath::clean(&fixed).map_err(TreeError::from)?]);
+        let path = TreePath::clean(&fixed).map_err(TreeError::from)?;
+        let pivot = selection.include.is_some() && tree.entry(&path)?.is_some();
+        return if pivot && !selection.is_asked(tree, &path)? { Err(no_match()) } else { Ok(vec![path]) };
     }
-    if selection.strict {
+    if selection.asked.is_some() {
         Patterns::new([source.trim_start_matches('/')]).map_err(CopyError::Pattern)?;
     }
     let base = match resolve(tree, &fixed, selection.follow) {
-        Err(error) if error.is_not_found() => return Err(missing()),
+        Err(error) if error.is_not_found() => {
+            return Err(CopyError::Missing { path: source.to_owned(), origin: origin.to_owned() });
+        }
         other => other?,
     };
-    match tree.entry(&base)? {
-        Some(entry) if !entry.is_dir() && selection.strict => Err(missing()),
-        Some(entry) if !entry.is_dir() => Ok(Vec::new()),
-        _ => Ok(wildcard::expand(tree, &base, &patterns)?),
+    let found = match tree.entry(&base)? {
+        Some(entry) if !entry.is_dir() => Vec::new(),
+        _ => wildcard::expand(tree, &base, &patterns)?,
+    };
+    if found.is_empty() && !selection.is_asked(tree, &base)? { Err(no_match()) } else { Ok(found) }
+}
+
+impl Selection {
+    /// What becomes of the entry at `below`, where patterns matched what holds it as told.
+    fn look(&self, below: &str, include: &Matched, exclude: &Matched) -> Sight {
+        let matches = |patterns: &Option<Patterns>, parent: &Matched, without: bool| match patterns {
+            Some(patterns) => patterns.matches_below(below, parent),
+            None => (without, Matched::default()),
+        };
+        let (included, include) = matches(&self.include, include, true);
+        let (excluded, exclude) = matches(&self.exclude, exclude, false);
+        Sight { wanted: included && !excluded, excluded, include, exclude }
+    }
+
+    /// Whether something at, above or below `path` is there where BuildKit copies from.
+    fn is_asked(&self, tree: &dyn SourceTree, path: &TreePath) -> Result<bool, CopyError> {
+        self.asked.as_ref().map_or(Ok(true), |asked| asked.reaches(tree, path))
     }
 }
 
@@ -125,10 +170,9 @@ pub(crate) fn copy(
     let followed = follow(source, path, selection.follow, origin)?;
     let missing = || CopyError::Missing { path: path.to_string(), origin: origin.to_owned() };
     let entry = source.entry(&followed)?.ok_or_else(missing)?;
-    let mut copier = Copier { overlay, source, selection, attributes, names: BTreeMap::new(), pending: Vec::new() };
-    copier.ensure(destination)?;
-    let target = copier.target(destination, path, &entry)?;
-    copier.copy(&entry, "", &target, false, &Matched::default(), &Matched::default())
+    let mut copier = Copier { overlay, source, selection, attributes, names: BTreeMap::new(), open: Vec::new() };
+    let target = copier.ensure(destination).and_then(|()| copier.target(destination, path, &entry));
+    copier.copy(entry, target.map_err(CopyError::Destination)?)
 }
 
 fn follow(source: &dyn SourceTree, path: &TreePath, follow: bool, origin: &str) -> Result<TreePath, CopyError> {
@@ -140,11 +184,26 @@ fn follow(source: &dyn SourceTree, path: &TreePath, follow: bool, origin: &str) 
     }
 }
 
-/// A directory that include patterns have not yet called for.
-struct Pending {
+/// A directory whose contents are being copied.
+struct Open {
     entry: Entry,
     target: TreePath,
+    /// Its path below what the Dockerfile named.
+    below: String,
+    include: Matched,
+    exclude: Matched,
+    /// False while include patterns have not called for it; what is above one that is made is made.
     made: bool,
+    waiting: std::vec::IntoIter<Entry>,
+}
+
+/// What the patterns say of one entry.
+#[derive(Default)]
+struct Sight {
+    wanted: bool,
+    excluded: bool,
+    include: Matched,
+    exclude: Matched,
 }
 
 struct Copier<'a> {
@@ -154,12 +213,13 @@ struct Copier<'a> {
     attributes: &'a Attributes,
     /// The first copied name of each file that has several.
     names: BTreeMap<FileIdentity, (TreePath, Inode)>,
-    pending: Vec<Pending>,
+    /// The way down to where the copy is: trees may be deeper than a stack.
+    open: Vec<Open>,
 }
 
 impl Copier<'_> {
     /// Creates the destination's parents, or the destination itself if it is written as a directory.
-    fn ensure(&mut self, destination: &str) -> Result<(), CopyError> {
+    fn ensure(&mut self, destination: &str) -> Result<(), TreeError> {
         let directory = match destination.rsplit_once('/') {
             Some((parent, name)) if !name.is_empty() && name != "." => parent,
             _ => destination,
@@ -168,23 +228,23 @@ impl Copier<'_> {
         self.make_dirs(&path)
     }
 
-    fn resolved(&self, path: &str) -> Result<TreePath, CopyError> {
-        Ok(resolve_existing(&*self.overlay, path, true)?.path()?)
+    fn resolved(&self, path: &str) -> Result<TreePath, TreeError> {
+        resolve_existing(&*self.overlay, path, true)?.path()
     }
 
-    fn make_dirs(&mut self, path: &TreePath) -> Result<(), CopyError> {
+    fn make_dirs(&mut self, path: &TreePath) -> Result<(), TreeError> {
         let attributes = self.attributes;
-        Ok(self.overlay.make_dirs(path, |path, parent| attributes.directory(path, parent))?)
+        self.overlay.make_dirs(path, |path, parent| attributes.directory(path, parent))
     }
 
     /// Where the source goes: below the destination if that is a directory, at it otherwise.
-    fn target(&mut self, destination: &str, path: &TreePath, entry: &Entry) -> Result<TreePath, CopyError> {
+    fn target(&mut self, destination: &str, path: &TreePath, entry: &Entry) -> Result<TreePath, TreeError> {
         let mut target = self.resolved(destination)?;
         let existing = self.overlay.entry(&target)?;
         let contents = self.selection.contents && entry.is_dir();
         let into = existing.as_ref().is_some_and(|there| !contents && (entry.is_dir() || there.is_dir()));
         if into && let Some(name) = path.file_name() {
-            target = target.join(name).map_err(TreeError::from)?;
+            target = target.join(name)?;
         }
         let parent = match existing {
             None if contents => target.clone(),
@@ -194,97 +254,67 @@ impl Copier<'_> {
         Ok(target)
     }
 
-    /// `overwrite` is false for what the Dockerfile named: an existing directory there keeps its attributes.
-    fn copy(
-        &mut self,
-        entry: &Entry,
-        below: &str,
-        target: &TreePath,
-        overwrite: bool,
-        include: &Matched,
-        exclude: &Matched,
-    ) -> Result<(), CopyError> {
-        let (wanted, include, excluded, exclude) = self.wanted(below, include, exclude);
-        if entry.is_dir() {
-            return self.copy_dir(entry, below, target, overwrite, wanted, excluded, &include, &exclude);
+    /// Copies `entry`, which the Dockerfile named: an existing directory at `target` keeps its attributes.
+    fn copy(&mut self, entry: Entry, target: TreePath) -> Result<(), CopyError> {
+        self.visit(entry, String::new(), target, Sight { wanted: true, ..Sight::default() })?;
+        while let Some(open) = self.open.last_mut() {
+            match open.waiting.next() {
+                Some(child) => self.descend(child)?,
+                None => drop(self.open.pop()),
+            }
         }
-        if !wanted {
+        Ok(())
+    }
+
+    fn descend(&mut self, child: Entry) -> Result<(), CopyError> {
+        let Some(open) = self.open.last() else { return Ok(()) };
+        let name = child.path.file_name().unwrap_or_default();
+        let target = open.target.join(name).map_err(TreeError::from)?;
+        let name = String::from_utf8_lossy(name);
+        let below = if open.below.is_empty() { name.into_owned() } else { format!("{}/{name}", open.below) };
+        let sight = self.selection.look(&below, &open.include, &open.exclude);
+        self.visit(child, below, target, sight)
+    }
+
+    fn visit(&mut self, entry: Entry, below: String, target: TreePath, sight: Sight) -> Result<(), CopyError> {
+        if entry.is_dir() {
+            return self.enter(entry, below, target, sight);
+        }
+        if !sight.wanted {
             return Ok(());
         }
-        self.make_pending()?;
-        if self.overlay.entry(target)?.is_some_and(|there| there.is_dir()) {
-            return Err(CopyError::OntoDirectory(target.clone()));
+        self.make_open()?;
+        if self.overlay.entry(&target)?.is_some_and(|there| there.is_dir()) {
+            return Err(CopyError::OntoDirectory(target));
         }
-        self.copy_file(entry, target)
+        self.copy_file(&entry, &target)
     }
 
-    fn wanted(&self, below: &str, include: &Matched, exclude: &Matched) -> (bool, Matched, bool, Matched) {
-        if below.is_empty() {
-            return (true, Matched::default(), false, Matched::default());
-        }
-        let matches = |patterns: &Option<Patterns>, parent: &Matched, without: bool| match patterns {
-            Some(patterns) => patterns.matches_below(below, parent),
-            None => (without, Matched::default()),
-        };
-        let (included, include) = matches(&self.selection.include, include, true);
-        let (excluded, exclude) = matches(&self.selection.exclude, exclude, false);
-        (included && !excluded, include, excluded, exclude)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn copy_dir(
-        &mut self,
-        entry: &Entry,
-        below: &str,
-        target: &TreePath,
-        overwrite: bool,
-        wanted: bool,
-        excluded: bool,
-        include: &Matched,
-        exclude: &Matched,
-    ) -> Result<(), CopyError> {
+    fn enter(&mut self, entry: Entry, below: String, target: TreePath, sight: Sight) -> Result<(), CopyError> {
+        let Sight { wanted, excluded, include, exclude } = sight;
         if wanted {
-            self.make_pending()?;
-            self.make_dir(entry, target, overwrite)?;
+            self.make_open()?;
+            self.make_dir(&entry, &target, !below.is_empty())?;
         }
         if excluded && !self.selection.exclude.as_ref().is_some_and(Patterns::has_exceptions) {
             return Ok(());
         }
-        self.pending.push(Pending { entry: entry.clone(), target: target.clone(), made: wanted });
-        let result = self.copy_children(entry, below, target, include, exclude);
-        self.pending.pop();
-        result
-    }
-
-    fn copy_children(
-        &mut self,
-        entry: &Entry,
-        below: &str,
-        target: &TreePath,
-        include: &Matched,
-        exclude: &Matched,
-    ) -> Result<(), CopyError> {
-        for child in self.source.children(&entry.path)? {
-            let name = child.path.file_name().unwrap_or_default();
-            let target = target.join(name).map_err(TreeError::from)?;
-            let name = String::from_utf8_lossy(name);
-            let below = if below.is_empty() { name.into_owned() } else { format!("{below}/{name}") };
-            self.copy(&child, &below, &target, true, include, exclude)?;
-        }
+        let waiting = self.source.children(&entry.path)?.into_iter();
+        self.open.push(Open { entry, target, below, include, exclude, made: wanted, waiting });
         Ok(())
     }
 
     /// Makes the directories above a match that no pattern named themselves. One that is there already takes the
     /// source's mode, but not its owner.
-    fn make_pending(&mut self) -> Result<(), CopyError> {
-        for index in 0..self.pending.len() {
-            let Pending { entry, target, made: false } = &self.pending[index] else { continue };
-            let (entry, target) = (entry.clone(), target.clone());
+    fn make_open(&mut self) -> Result<(), CopyError> {
+        let made = self.open.iter().rposition(|open| open.made).map_or(0, |last| last + 1);
+        for index in made..self.open.len() {
+            let (entry, target) = (self.open[index].entry.clone(), self.open[index].target.clone());
             match self.overlay.entry(&target)? {
                 Some(there) if there.is_dir() => drop(self.overlay.put(Entry { mode: entry.mode, ..there }, None)?),
                 _ => self.make_dir(&entry, &target, true)?,
             }
-            self.pending[index].made = true;
+            self.open[index].made = true;
         }
         Ok(())
     }
@@ -325,6 +355,10 @@ impl Copier<'_> {
 impl Attributes {
     fn apply(&self, entry: &Entry, target: &TreePath) -> Entry {
         let mut entry = Entry { path: target.clone(), ..entry.clone() };
+        // BuildKit's copy clears a bit that tells block devices from others.
+        if let EntryKind::BlockDevice { major, minor } = entry.kind {
+            entry.kind = EntryKind::CharDevice { major, minor };
+        }
         if let Some((uid, gid)) = self.owner {
             (entry.uid, entry.gid) = (uid, gid);
         }

@@ -26,19 +26,17 @@ pub(crate) fn write_tar(trees: &[(TreePath, Tree)], destination: &Destination) -
         if !prefix.is_root() {
             writer.append(&Entry::new(prefix.clone(), EntryKind::Directory, 0o755), None)?;
         }
-        append(&mut writer, tree, prefix, &TreePath::root())?;
+        append(&mut writer, tree, prefix)?;
     }
     writer.finish()?.finish()
 }
 
-fn append(
-    writer: &mut tar::Writer<Target>,
-    tree: &dyn SourceTree,
-    prefix: &TreePath,
-    dir: &TreePath,
-) -> Result<(), Error> {
+/// Appends all of a tree, a directory before what it holds.
+fn append(writer: &mut tar::Writer<Target>, tree: &dyn SourceTree, prefix: &TreePath) -> Result<(), Error> {
     let below = |path: &TreePath| prefix.join_path(path).map_err(layer::Error::from);
-    for entry in tree.children(dir)? {
+    let mut waiting = tree.children(&TreePath::root())?;
+    waiting.reverse();
+    while let Some(entry) = waiting.pop() {
         let content = match entry.kind {
             EntryKind::File { .. } => Some(tree.content(&entry.path)?),
             _ => None,
@@ -49,7 +47,7 @@ fn append(
         };
         writer.append(&Entry { path: below(&entry.path)?, kind, ..entry.clone() }, content.as_deref())?;
         if entry.is_dir() {
-            append(writer, tree, prefix, &entry.path)?;
+            waiting.extend(tree.children(&entry.path)?.into_iter().rev());
         }
     }
     Ok(())

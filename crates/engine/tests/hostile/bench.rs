@@ -157,6 +157,12 @@ impl Bench {
         Ok(layout)
     }
 
+    /// Builds into a tar of the files alone.
+    pub(crate) fn tar(&self, dockerfile: &str) -> Result<(), String> {
+        let outputs = vec![Output::Tar(Destination::File(self.path("work/out/files.tar")))];
+        self.guarded(&self.request(DockerfileSource::Text(dockerfile.into()), outputs), Arc::new(Silent))
+    }
+
     /// Builds with the context's own Dockerfile.
     pub(crate) fn default_dockerfile(&self) -> Result<(), String> {
         let outputs = vec![Output::Local(self.path("work/out/local"))];
@@ -176,7 +182,9 @@ impl Bench {
             tags: Vec::new(),
             outputs,
             pull: PullPolicy::Offline,
-            no_cache: false,
+            no_cache: None,
+            cache_from: Vec::new(),
+            cache_to: Vec::new(),
             run: RunPolicy::Refuse,
             timestamp: TimestampPolicy::Default,
             normalize_modes: false,

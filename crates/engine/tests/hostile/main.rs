@@ -5,6 +5,7 @@ mod archives;
 mod bases;
 mod bench;
 mod contexts;
+mod deep;
 mod names;
 mod outputs;
 #[path = "../../../layer/tests/common/raw.rs"]

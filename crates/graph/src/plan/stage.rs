@@ -300,6 +300,7 @@ pub(super) fn whole_input(planner: &mut Planner<'_>, input: Input) -> StepId {
         parent,
         sources: vec![source],
         destination: "/".to_owned(),
+        destination_span: None,
         owner: None,
         mode: None,
         link: false,

@@ -81,6 +81,7 @@ impl StageBuild<'_, '_> {
             parent: self.parent(),
             sources,
             destination: paths::destination(&self.state.directory, &transfer.destination),
+            destination_span: Some(self.place(transfer.written.destination.span)),
             owner: transfer.chown.as_deref().map(OwnerSpec::parse),
             link: transfer.written.link && mode.is_none(),
             mode,
@@ -227,7 +228,7 @@ fn is_http(text: &str) -> bool {
 fn http_name(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let rest = rest.split(['#', '?']).next().unwrap_or("");
-    let path = crate::git::decode_path(rest.find('/').map_or("", |at| &rest[at..]));
+    let path = dockerfile::git::decode_path(rest.find('/').map_or("", |at| &rest[at..]));
     match paths::base_name(&path) {
         "." | "/" => "__unnamed__".to_owned(),
         name => name.to_owned(),

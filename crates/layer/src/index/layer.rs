@@ -40,7 +40,8 @@ pub fn index_layer(blob: impl Read + Send, copy: Option<&mut dyn Write>) -> Resu
     Ok(IndexedLayer { index, diff_id: DiffId(tee.hasher.finish()), format })
 }
 
-fn index_tar(stream: impl Read) -> Result<LayerIndex, Error> {
+/// The index of a plain tar, which is read to its end.
+pub(crate) fn index_tar(stream: impl Read) -> Result<LayerIndex, Error> {
     let mut reader = Reader::new(io::BufReader::with_capacity(1 << 20, stream), Dialect::Layer);
     let mut index = LayerIndex::default();
     let mut room = MAX_MEMORY;

@@ -8,7 +8,7 @@ use rootfs::TreePath;
 use super::{header, padding};
 use crate::chunk::{ChunkSink, Chunker};
 use crate::spent::Watch;
-use crate::{Content, Entry, Error};
+use crate::{Content, Entry, Error, Fingerprint};
 
 /// Sees the content bytes of one member as they pass.
 pub(crate) type Witness<'w> = Option<&'w mut Vec<u8>>;
@@ -40,6 +40,33 @@ impl<S: ChunkSink> Framer<S> {
         content: Option<&dyn Content>,
         witness: Witness<'_>,
     ) -> Result<u64, Error> {
+        let mut reader = None;
+        if entry.size() > 0 {
+            let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
+            reader = Some(self.reading.time(|| content.open()).map_err(|source| read_error(&entry.path, source))?);
+        }
+        let reader = reader.as_deref_mut().map(|reader| reader as &mut dyn Read);
+        self.append_known(entry, reader, || content?.fingerprint(), witness)
+    }
+
+    /// As [`Framer::append`], for bytes that are being read already.
+    pub(crate) fn append_reader(
+        &mut self,
+        entry: &Entry,
+        reader: Option<&mut dyn Read>,
+        witness: Witness<'_>,
+    ) -> Result<u64, Error> {
+        self.append_known(entry, reader, || None, witness)
+    }
+
+    /// As [`Framer::append_reader`]; `fingerprint` stands for the bytes.
+    fn append_known(
+        &mut self,
+        entry: &Entry,
+        reader: Option<&mut dyn Read>,
+        fingerprint: impl FnOnce() -> Option<Fingerprint>,
+        witness: Witness<'_>,
+    ) -> Result<u64, Error> {
         self.header.clear();
         header::encode(entry, &mut self.header)?;
         self.chunks.entry(entry)?;
@@ -47,10 +74,9 @@ impl<S: ChunkSink> Framer<S> {
         let offset = self.chunks.offset();
         let size = entry.size();
         if size > 0 {
-            let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
-            let mut reader = self.reading.time(|| content.open()).map_err(|source| read_error(&entry.path, source))?;
-            self.chunks.begin(|| content.fingerprint(), self.now);
-            self.copy(&entry.path, &mut *reader, size, witness)?;
+            let reader = reader.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
+            self.chunks.begin(fingerprint, self.now);
+            self.copy(&entry.path, reader, size, witness)?;
             self.chunks.end();
             self.chunks.write(&[0; super::BLOCK][..padding(size)])?;
         }

@@ -1,6 +1,6 @@
 //! A tar for its own sake: exports and archives, where nothing is hashed or compressed.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use super::Framer;
 use crate::chunk::{Chunk, ChunkSink, Chunker, Cut};
@@ -21,6 +21,11 @@ impl<W: Write> Writer<W> {
     /// Appends an entry, with its bytes when it is a regular file that has any.
     pub fn append(&mut self, entry: &Entry, content: Option<&dyn Content>) -> Result<(), Error> {
         self.0.append(entry, content, None).map(drop)
+    }
+
+    /// As [`Writer::append`], with bytes that are being read already: all that `reader` still gives.
+    pub fn append_reader(&mut self, entry: &Entry, reader: Option<&mut dyn Read>) -> Result<(), Error> {
+        self.0.append_reader(entry, reader, None).map(drop)
     }
 
     /// Ends the tar and gives the sink back.

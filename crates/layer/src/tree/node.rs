@@ -29,6 +29,17 @@ pub(super) struct Place {
     pub(super) captured: Option<Arc<[u8]>>,
 }
 
+/// Without recursion: a tree may be deeper than a stack.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut waiting = vec![std::mem::take(&mut self.children)];
+        while let Some(children) = waiting.pop() {
+            let unshared = children.into_values().filter_map(Arc::into_inner);
+            waiting.extend(unshared.map(|mut child| std::mem::take(&mut child.children)));
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new(entry: Arc<Entry>, place: Place, layer: u32) -> Node {
         Node { entry, place, layer, children: BTreeMap::new() }

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, statat};
 use rustix::io::Errno;
 
 use super::{Root, at};
-use crate::{Error, FileKind, Metadata, TreePath};
+use crate::{Dir as HeldDir, Error, FileKind, Metadata, TreePath};
 
 impl Root {
     /// Opens a regular file for reading. A pipe or a device put in its place is not waited for, and refused.
@@ -61,6 +61,15 @@ impl Root {
     /// When they cannot be read. A file system that knows none has none.
     pub fn xattrs(&self, path: &TreePath) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         self.node(path)?.xattrs()
+    }
+
+    /// Holds a directory open, for calls by name.
+    ///
+    /// # Errors
+    /// When it is none, or cannot be opened.
+    pub fn dir(&self, path: &TreePath) -> Result<HeldDir, Error> {
+        let fd = self.open_at("open", path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        Ok(HeldDir::new(fd, path.clone()))
     }
 
     /// The names in a directory with what each is, sorted by bytes. A file that vanishes meanwhile is not in it.

@@ -245,7 +245,7 @@ fn verify(what: &'static str, expected: &str, bytes: &[u8]) -> Result<(), Canoni
 }
 
 /// The SHA-256 of `bytes` in hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let hash = digest(&SHA256, bytes);
     hash.as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -44,9 +44,28 @@ pub struct Request {
     /// `--label`.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// `--secret`: what each id holds.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// `--allow`.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// `--network`.
+    pub network: Option<String>,
+    /// `--add-host`: names and addresses.
+    #[serde(default)]
+    pub add_hosts: BTreeMap<String, String>,
+    /// `--shm-size`, in bytes.
+    pub shm_size: Option<u64>,
+    /// `--ulimit`: soft and hard limit by name.
+    #[serde(default)]
+    pub ulimits: BTreeMap<String, (i64, i64)>,
     /// The files of the build context.
     #[serde(default)]
     pub context: Vec<Entry>,
+    /// The context is what the case's server has at this path (an archive, a Dockerfile, or a repository with `#` and what
+    /// may follow), the Dockerfile in it included. `context` is of no use then.
+    pub context_url: Option<String>,
     /// What a server answers while the case is built; its address is the build argument `SERVER`.
     #[serde(default)]
     pub http: Vec<HttpAnswer>,

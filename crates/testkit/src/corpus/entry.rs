@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
 use serde::Deserialize;
@@ -32,6 +32,8 @@ pub struct Entry {
     /// The content of a regular file.
     #[serde(default)]
     pub content: String,
+    /// A file of this machine that the content is read from; expectations name it instead of its hash.
+    pub host: Option<PathBuf>,
     /// The target of a symbolic or hard link.
     #[serde(default)]
     pub link: String,
@@ -76,6 +78,7 @@ impl Entry {
             uid: 0,
             gid: 0,
             content: content.to_owned(),
+            host: None,
             link: String::new(),
             device: None,
             xattrs: BTreeMap::new(),
@@ -109,7 +112,10 @@ impl Entry {
                 xz.finish()
             }
             EntryKind::TarZstd => zstd::encode_all(plain()?.as_slice(), 1),
-            _ => Ok(self.content.clone().into_bytes()),
+            _ => match &self.host {
+                Some(path) => read_host(path),
+                None => Ok(self.content.clone().into_bytes()),
+            },
         }
     }
 
@@ -177,6 +183,15 @@ impl Entry {
     fn is_regular(&self) -> bool {
         self.entry_type() == tar::EntryType::Regular
     }
+}
+
+/// Reads a file of this machine that entries take their content from.
+pub(super) fn read_host(path: &Path) -> io::Result<Vec<u8>> {
+    let missing = |error: io::Error| {
+        let message = format!("{} of this machine: {error} (Debian's package busybox-static has it)", path.display());
+        io::Error::new(error.kind(), message)
+    };
+    fs::read(path).map_err(missing)
 }
 
 /// Makes a directory and its missing parents with mode 0755, whatever the umask.

@@ -1,8 +1,9 @@
 //! Repositories as text, and the answers a git client gets when it fetches from them over HTTP.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
@@ -29,6 +30,9 @@ pub struct Repository {
 pub struct Commit {
     /// The files it adds or replaces.
     pub entries: Vec<Entry>,
+    /// Submodules that it adds: the path, and the address of a repository that was written before, as its `url` says.
+    #[serde(default)]
+    pub submodules: BTreeMap<String, String>,
     /// A branch that stays here.
     pub branch: Option<String>,
     /// A lightweight tag put here.
@@ -38,8 +42,9 @@ pub struct Commit {
 }
 
 impl Repository {
-    /// Makes the repository in `dir`: the same text gives the same commit ids.
-    pub(super) fn create(&self, dir: &Path) -> io::Result<()> {
+    /// Makes the repository in `dir`: the same text gives the same commit ids. `others` are those made before, by their
+    /// addresses.
+    pub(super) fn create(&self, dir: &Path, others: &BTreeMap<String, PathBuf>) -> io::Result<()> {
         make_directory(dir)?;
         git(dir, &["init", "--quiet", "--initial-branch=main"])?;
         git(dir, &["config", "uploadpack.allowAnySHA1InWant", "true"])?;
@@ -47,11 +52,24 @@ impl Repository {
             commit.entries.iter().try_for_each(|entry| remove(&dir.join(&entry.path)))?;
             to_directory(&commit.entries, dir)?;
             git(dir, &["add", "--all", "--force"])?;
+            commit.submodules.iter().try_for_each(|(path, url)| add_submodule(dir, path, url, others))?;
             git(dir, &["commit", "--quiet", "--allow-empty", "--message", &format!("commit {number}")])?;
             commit.name(dir)?;
         }
         Ok(())
     }
+}
+
+/// Records the newest commit of another repository under `path`, with an address relative to this one.
+fn add_submodule(dir: &Path, path: &str, url: &str, others: &BTreeMap<String, PathBuf>) -> io::Result<()> {
+    let other = others.get(url).ok_or_else(|| io::Error::other(format!("no repository {url} was made before")))?;
+    let head = fs::read_to_string(other.join(".git/refs/heads/main"))?;
+    make_directory(&dir.join(path))?;
+    let relative = format!("..{url}");
+    git(dir, &["config", "--file", ".gitmodules", &format!("submodule.{path}.path"), path])?;
+    git(dir, &["config", "--file", ".gitmodules", &format!("submodule.{path}.url"), &relative])?;
+    git(dir, &["update-index", "--add", "--cacheinfo", &format!("160000,{},{path}", head.trim())])?;
+    git(dir, &["add", ".gitmodules"])
 }
 
 impl Commit {

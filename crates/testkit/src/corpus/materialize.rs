@@ -5,16 +5,18 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::entry::{make_directory, to_directory};
+use super::entry::{make_directory, read_host, to_directory};
 use super::server::Content;
 use super::{Base, Case, ContextSource, CorpusError, Entry, Server, at};
-use crate::canonical::CanonicalImage;
+use crate::canonical::{CanonicalImage, sha256};
 
 /// Where a case lies on disk, ready to be built.
 #[derive(Debug)]
 pub struct MaterializedCase {
     /// The build context.
     pub context_dir: PathBuf,
+    /// The build context's address, when it is not that directory.
+    pub context_url: Option<String>,
     /// The Dockerfile.
     pub dockerfile: PathBuf,
     /// The named contexts.
@@ -24,6 +26,10 @@ pub struct MaterializedCase {
     pub base_layouts: BTreeMap<String, PathBuf>,
     /// The build arguments: those of the case and, if it has a server, its address as `SERVER`.
     pub build_args: BTreeMap<String, String>,
+    /// Files that hold the secrets, by id.
+    pub secrets: BTreeMap<String, PathBuf>,
+    /// The files of this machine that bases took content from, by the hash of their content.
+    hosts: BTreeMap<String, PathBuf>,
     server: Option<Server>,
 }
 
@@ -37,10 +43,17 @@ impl MaterializedCase {
         }
     }
 
-    /// The image with the address of this run's server replaced by the one in the expectations.
+    /// The image as expectations write it: without the address of this run's server, and with the names of this machine's
+    /// files in place of their content.
     #[must_use]
     pub fn canonical(&self, image: &CanonicalImage) -> CanonicalImage {
         let mut image = image.clone();
+        for node in image.files.values_mut() {
+            if let Some(path) = node.sha256.as_ref().and_then(|hash| self.hosts.get(hash)) {
+                node.sha256 = Some(format!("host:{}", path.display()));
+                node.size = None;
+            }
+        }
         for entry in &mut image.history {
             entry.created_by = self.anonymous(&entry.created_by);
         }
@@ -77,7 +90,40 @@ pub(super) fn materialize(
     let server = start_server(case, dir)?;
     let address = server.iter().map(|server| ("SERVER".to_owned(), server.url()));
     let build_args = case.request.build_args.clone().into_iter().chain(address).collect();
-    Ok(MaterializedCase { context_dir, dockerfile, named_contexts, base_layouts, build_args, server })
+    let context_url = server.iter().find_map(|server| Some(server.url() + case.request.context_url.as_deref()?));
+    let secrets = write_secrets(case, dir)?;
+    let hosts = hosts(bases, case)?;
+    Ok(MaterializedCase {
+        context_dir,
+        context_url,
+        dockerfile,
+        named_contexts,
+        base_layouts,
+        build_args,
+        secrets,
+        hosts,
+        server,
+    })
+}
+
+/// Writes each secret to a file of its own, without a line end.
+fn write_secrets(case: &Case, dir: &Path) -> Result<BTreeMap<String, PathBuf>, CorpusError> {
+    let mut files = BTreeMap::new();
+    for (number, (id, content)) in case.request.secrets.iter().enumerate() {
+        let path = dir.join(format!("secret-{number}"));
+        at(&path, fs::write(&path, content))?;
+        files.insert(id.clone(), path);
+    }
+    Ok(files)
+}
+
+/// The files of this machine that the case's bases take content from, by the hash of what they hold now.
+fn hosts(bases: &BTreeMap<String, Base>, case: &Case) -> Result<BTreeMap<String, PathBuf>, CorpusError> {
+    let names = mentioned(bases, case);
+    let images = names.iter().flat_map(|name| &bases[name].image);
+    let entries = images.flat_map(|image| &image.layer).flat_map(|layer| &layer.entries);
+    let paths: BTreeSet<&PathBuf> = entries.filter_map(|entry| entry.host.as_ref()).collect();
+    paths.into_iter().map(|path| Ok((sha256(&at(path, read_host(path))?), path.clone()))).collect()
 }
 
 fn start_server(case: &Case, dir: &Path) -> Result<Option<Server>, CorpusError> {
@@ -88,7 +134,7 @@ fn start_server(case: &Case, dir: &Path) -> Result<Option<Server>, CorpusError> 
     let mut repositories = BTreeMap::new();
     for (number, repository) in request.git.iter().enumerate() {
         let place = dir.join(format!("git-{number}"));
-        at(&place, repository.create(&place))?;
+        at(&place, repository.create(&place, &repositories))?;
         repositories.insert(repository.url.clone(), place);
     }
     let content = Content::new(&request.http, repositories);

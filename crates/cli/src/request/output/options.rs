@@ -33,12 +33,13 @@ pub(super) fn keys(kind: &str) -> Vec<&'static str> {
 impl Fields<'_> {
     pub(super) fn form(&mut self) -> Result<ImageForm, RequestError> {
         self.refuse_unsupported()?;
+        // What it asks for is always so: no file that a build makes is newer than SOURCE_DATE_EPOCH.
+        self.flag("rewrite-timestamp")?;
         Ok(ImageForm {
             oci_media_types: self.flag("oci-mediatypes")?,
             compression: self.compression()?,
             force_compression: self.flag("force-compression")?.unwrap_or_default(),
             annotations: self.annotations()?,
-            rewrite_timestamp: self.flag("rewrite-timestamp")?.unwrap_or_default(),
         })
     }
 

@@ -1,0 +1,95 @@
+//! Starting a worker, and ending it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::wire::{Answer, Channel, Order};
+use crate::{Cause, Error};
+
+/// The name by which this program knows that it is a worker.
+pub(crate) const NAME: &str = "shipsmith-worker";
+
+/// How long a worker that was told to end may take to clean up before it is killed.
+const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// A running worker. Dropping it ends it and everything in it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    pub channel: Channel,
+}
+
+impl Worker {
+    /// Starts this program again and gives it an order. Of our descriptors it gets only those given here; of our environment
+    /// nothing.
+    pub(crate) fn start(order: &Order, fds: &[BorrowedFd<'_>]) -> Result<Worker, Error> {
+        let (channel, theirs) = Channel::pair()?;
+        let child = Command::new("/proc/self/exe")
+            .arg0(NAME)
+            .env_clear()
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir("/")
+            .spawn()
+            .map_err(Cause::at("start a worker process"))?;
+        let worker = Worker { child, channel };
+        worker.channel.send_descriptors(fds)?;
+        worker.channel.send(order)?;
+        Ok(worker)
+    }
+
+    /// Waits for its next word.
+    pub(crate) fn answer(&mut self) -> Result<Answer, Error> {
+        match self.channel.receive()? {
+            Some(Answer::Failed(error)) => Err(error),
+            Some(answer) => Ok(answer),
+            None => Err(self.lost()),
+        }
+    }
+
+    /// Waits until its task is done and it is gone.
+    pub(crate) fn done(mut self) -> Result<(), Error> {
+        let answer = self.answer()?;
+        drop(self.child.wait());
+        match answer {
+            Answer::Done => Ok(()),
+            other => Err(Error::Worker(format!("said {other:?} when it was to be done"))),
+        }
+    }
+
+    /// Its number, for `/proc`.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn lost(&mut self) -> Error {
+        match self.child.wait() {
+            Ok(status) => Error::Worker(format!("ended without an answer ({status})")),
+            Err(error) => Error::Worker(format!("was lost ({error})")),
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// A worker that is asked ends what it started and waits for it, so that nothing writes any more when this returns.
+    fn drop(&mut self) {
+        self.channel.hang_up();
+        let mut fds = [PollFd::from_borrowed_fd(self.channel.as_fd(), PollFlags::IN)];
+        while poll(&mut fds, Some(&PATIENCE)).is_ok_and(|ready| ready > 0) {
+            if !matches!(self.channel.receive::<Answer>(), Ok(Some(_))) {
+                break;
+            }
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A pipe: the end to read from, the end to write to.
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(Cause::at("make a pipe"))
+}

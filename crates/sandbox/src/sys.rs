@@ -1,0 +1,202 @@
+//! System calls that no crate offers safely. All `unsafe` of this room is here, each function says why it is sound.
+
+#![allow(unsafe_code, reason = "system calls that no crate offers safely")]
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::mount::MountAttrFlags;
+use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
+
+use crate::{Cause, Error};
+
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    /// The one that asked; the other's number.
+    Parent(Pid),
+    /// The new one.
+    Child,
+}
+
+fn checked(result: libc::c_int) -> Result<libc::c_int, Errno> {
+    match result {
+        -1 => Err(last_errno()),
+        value => Ok(value),
+    }
+}
+
+fn last_errno() -> Errno {
+    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// Forks. Only for workers, which have one thread: nothing can be locked, half-written or lost in the child.
+pub(crate) fn fork() -> Result<Fork, Errno> {
+    // SAFETY: with a single thread the child is a whole copy of this process (see above).
+    let pid = checked(unsafe { libc::fork() })?;
+    Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent))
+}
+
+/// Moves this process into new namespaces.
+pub(crate) fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
+    // SAFETY: unsafe in rustix for CLONE_FILES alone, which would make descriptors differ between threads; workers have one.
+    unsafe { rustix::thread::unshare_unsafe(flags) }
+}
+
+/// Closes every descriptor but the standard ones and one to keep.
+pub(crate) fn close_from(keep: BorrowedFd<'_>) -> Result<(), Error> {
+    let keep = keep.as_raw_fd().unsigned_abs();
+    let close = |first: u32, last: u32| match first > last {
+        true => Ok(0),
+        // SAFETY: called before anything else in this process owns a descriptor above the standard ones, `keep` aside.
+        false => checked(unsafe { libc::close_range(first, last, 0) }),
+    };
+    close(3, keep.saturating_sub(1)).and_then(|_| close(keep + 1, u32::MAX)).map_err(Cause::at("close descriptors"))?;
+    Ok(())
+}
+
+/// What a mount allows (`mount_setattr(2)`): bits of `MOUNT_ATTR_*` to set, on the mount and all below it.
+pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> Result<(), Errno> {
+    let attr = libc::mount_attr { attr_set: attributes.bits().into(), attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    // SAFETY: the path is a NUL-terminated literal, and the structure is as long as the length given says.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size_of_val(&attr),
+        )
+    };
+    match result {
+        -1 => Err(last_errno()),
+        _ => Ok(()),
+    }
+}
+
+/// Installs a filter of system calls without setting `no_new_privs`, which would switch set-user-id programs off; that takes
+/// `CAP_SYS_ADMIN` in the user namespace. With `listen`, gives the descriptor on which its notifications arrive.
+pub(crate) fn install_filter(program: &[libc::sock_filter], listen: bool) -> Result<Option<OwnedFd>, Errno> {
+    let length = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    let flags = if listen { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
+    // SAFETY: the structure describes a slice that outlives the call, and the kernel only reads it.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    match i32::try_from(result) {
+        Ok(-1) | Err(_) => Err(last_errno()),
+        // SAFETY: with that flag the result is a new descriptor that nobody else owns.
+        Ok(fd) if listen => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
+        Ok(_) => Ok(None),
+    }
+}
+
+/// Leaves the keys of the builder's session behind. A kernel without keys has none to leave.
+pub(crate) fn leave_keyring() {
+    // SAFETY: a null name asks for an anonymous keyring; nothing is read or written.
+    let _ = unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, 0) };
+}
+
+/// Switches the loopback of this network namespace on.
+pub(crate) fn raise_loopback() -> Result<(), Errno> {
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
+    // SAFETY: all zeroes is a valid request; both pointers are to it, and it outlives the calls.
+    unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[0] = libc::c_char::from_ne_bytes(*b"l");
+        request.ifr_name[1] = libc::c_char::from_ne_bytes(*b"o");
+        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request))?;
+        request.ifr_ifru.ifru_flags |= libc::c_short::try_from(libc::IFF_UP).unwrap_or(1);
+        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw mut request))?;
+    }
+    Ok(())
+}
+
+/// Has writing to a pipe that nobody reads fail instead of kill, as Rust programs expect; before `main` that is not so yet.
+pub(crate) fn ignore_sigpipe() {
+    // SAFETY: no handler of ours is replaced.
+    let _ = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Gives the two signals that glibc keeps for itself their default back: its `posix_spawn`, by which workers are started, has them
+/// ignored, and its `signal` refuses to speak of them.
+pub(crate) fn default_reserved_signals() {
+    const MASK_SIZE: usize = 8;
+    let default = [0u64; 4];
+    for signal in [32, 33] {
+        // SAFETY: zeroes are the default action, no smaller than the kernel's structure; nobody asks for the old one.
+        let _ = unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), MASK_SIZE)
+        };
+    }
+}
+
+/// Marks every descriptor but the standard ones to be closed when a program is executed.
+pub(crate) fn close_on_exec() {
+    const CLOEXEC: libc::c_int = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
+    // SAFETY: nothing is closed now.
+    let _ = unsafe { libc::close_range(3, u32::MAX, CLOEXEC) };
+}
+
+/// A system call that waits for an answer (`seccomp_unotify(2)`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notification {
+    id: u64,
+    /// The thread that makes it.
+    pub thread: u32,
+    /// Its number.
+    pub call: u32,
+    /// Its arguments.
+    pub args: [u64; 6],
+}
+
+/// What the call is to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// This, without being made.
+    Value(u32),
+    /// An error, without being made.
+    Refuse(Errno),
+    /// Whatever the kernel says.
+    Make,
+}
+
+/// Waits for the next call. `None` when the caller is gone already.
+pub(crate) fn next_notification(listener: BorrowedFd<'_>) -> Result<Option<Notification>, Errno> {
+    // SAFETY: the kernel wants all zeroes and fills it in; it is as long as the request's number says.
+    let (result, raw) = unsafe {
+        let mut raw: libc::seccomp_notif = std::mem::zeroed();
+        (checked(libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut raw)), raw)
+    };
+    match result {
+        Err(Errno::NOENT | Errno::INTR) => Ok(None),
+        Err(errno) => Err(errno),
+        Ok(_) => Ok(Some(Notification {
+            id: raw.id,
+            thread: raw.pid,
+            call: raw.data.nr.unsigned_abs(),
+            args: raw.data.args,
+        })),
+    }
+}
+
+/// Whether the caller still waits: only then is what was read from `/proc` under its number its own.
+pub(crate) fn is_waiting(listener: BorrowedFd<'_>, notification: &Notification) -> bool {
+    let id = notification.id;
+    // SAFETY: the kernel reads a number that outlives the call.
+    checked(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) }).is_ok()
+}
+
+/// Lets the caller go on. It may be gone.
+pub(crate) fn answer(listener: BorrowedFd<'_>, notification: &Notification, reply: Reply) {
+    let (val, error, flags) = match reply {
+        Reply::Value(value) => (i64::from(value), 0, 0),
+        Reply::Refuse(errno) => (0, -errno.raw_os_error(), 0),
+        Reply::Make => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE),
+    };
+    let flags = u32::try_from(flags).unwrap_or_default();
+    let response = libc::seccomp_notif_resp { id: notification.id, val, error, flags };
+    // SAFETY: the kernel reads a structure that outlives the call.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response) };
+}

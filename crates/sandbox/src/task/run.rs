@@ -1,0 +1,115 @@
+//! Running the process of a step.
+//!
+//! Three processes share the work. The worker sees the host: it mounts the layers, gets everything else ready, watches, and
+//! reads what changed. It starts an *init* in new namespaces, which sees nothing but what was made ready: it builds the root
+//! and is process 1 there. That starts the *command*, which gives up what it may not do and executes the program. When the
+//! command ends, init ends, and with it, by the kernel's rule, every process that is left.
+
+mod capabilities;
+mod command;
+mod devices;
+mod files;
+mod identity;
+mod init;
+mod overlay;
+mod prepare;
+mod program;
+mod relay;
+mod root;
+mod seccomp;
+mod stubs;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rootfs::{Root, Time, TreePath};
+use rustix::io::Errno;
+use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
+use rustix::thread::UnshareFlags;
+
+use crate::inside::{Inside, Make};
+use crate::sandbox::Job;
+use crate::task::{Difference, diff};
+use crate::wire::{Answer, Channel};
+use crate::worker::Descriptors;
+use crate::{Cause, Error, Exit, Network, Process, Spec, sys};
+
+/// What the command writes to.
+#[derive(Debug)]
+struct Output {
+    output: OwnedFd,
+    error: OwnedFd,
+}
+
+/// Runs it, tells how it ended, and writes what it changed.
+pub(super) fn run(job: &Job, mut fds: Descriptors, channel: &Channel) -> Result<(), Error> {
+    let output = Output { output: fds.next()?, error: fds.next()? };
+    let archive = fds.next()?;
+    leave(&job.spec)?;
+    let (exit, started) = over_layers(job, output, channel)?;
+    channel.send(&Answer::Ended(exit.clone()))?;
+    match exit {
+        Exit::Code(0) => write_changes(job, started, archive),
+        _ => Ok(()),
+    }
+}
+
+/// Into namespaces of our own: from here on nothing that is mounted is seen outside.
+fn leave(spec: &Spec) -> Result<(), Error> {
+    let mut namespaces = UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    if spec.network == Network::None {
+        namespaces |= UnshareFlags::NEWNET;
+    }
+    sys::unshare(namespaces).map_err(Cause::at("make namespaces"))?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .map_err(Cause::at("make mounts private"))?;
+    match spec.network {
+        Network::None => sys::raise_loopback().map_err(Cause::at("switch the loopback on")),
+        Network::Host => Ok(()),
+    }
+}
+
+/// How the command ended, and when it was about to start by the clock of the file system, which is behind ours.
+fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Time), Error> {
+    let world = prepare::prepare(job)?;
+    let started = Root::open(&job.spec.stack.scratch)?.node(&TreePath::new("work")?)?.metadata()?.ctime;
+    let root = world.root.as_fd().try_clone_to_owned().map(Inside::new).map_err(Cause::at("hold the root"))?;
+    let stubs = stubs::Stubs::missing(&root, world.mounts.iter().map(|mount| &*mount.target));
+    make_directory(&root, job)?;
+    let (init, files) = init::Init::start(job, world, output)?;
+    let exit = watch::watch(init, channel, &job.spec.stack.scratch);
+    drop(files);
+    let exit = exit?;
+    stubs.remove(&root);
+    drop(root);
+    unmount(job.spec.stack.scratch.join("merged"), UnmountFlags::DETACH).map_err(Cause::at("unmount the layers"))?;
+    Ok((exit, started))
+}
+
+/// A working directory that is missing is made, and the user's, before anything is mounted over it, as BuildKit does.
+fn make_directory(root: &Inside, job: &Job) -> Result<(), Error> {
+    let Process { directory, uid, gid, .. } = &job.spec.process;
+    let (uid, gid) = job.form().owner(*uid, *gid);
+    root.open_or_make(directory, Make::Directory { uid, gid })
+        .map(drop)
+        .map_err(|errno: Errno| Error::Directory { directory: directory.clone(), cause: errno.into() })
+}
+
+fn write_changes(job: &Job, started: Time, archive: OwnedFd) -> Result<(), Error> {
+    let difference = Difference {
+        upper: job.spec.stack.scratch.join("upper"),
+        lower: &job.spec.stack.lower,
+        started,
+        times: job.spec.times,
+        form: job.form(),
+        owners: job.spec.owners.as_ref(),
+        changed: BTreeMap::new(),
+        before: None,
+    };
+    diff::write(&difference, archive.into())
+}

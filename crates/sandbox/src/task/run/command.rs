@@ -1,0 +1,131 @@
+//! The command's process, from its start to the program's: the last steps are those that cannot be taken back.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, fchdir, setrlimit, setsid, umask};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use rustix::thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use super::{Output, capabilities, identity, program, seccomp};
+use crate::inside::{Inside, Make};
+use crate::sandbox::Job;
+use crate::task::Form;
+use crate::wire::Channel;
+use crate::{Cause, Error, Exit, Process, Spec, Ulimit, sys};
+
+/// Executes the program. Returns only when that fails.
+pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Result<Exit, Error> {
+    let spec = &job.spec;
+    setsid().map_err(Cause::at("begin a session"))?;
+    spec.ulimits.iter().try_for_each(set_limit)?;
+    connect(output, job.form().owner(spec.process.uid, spec.process.gid))
+        .map_err(Cause::at("connect the command's output"))?;
+    enter_directory(&spec.process.directory)?;
+    let environment = environment(&spec.process);
+    umask(Mode::from_raw_mode(0o022));
+    sys::close_on_exec();
+    sys::default_reserved_signals();
+    if !spec.privileged {
+        let filter = seccomp::program()?;
+        sys::install_filter(&filter, false).map_err(Cause::at("filter system calls"))?;
+    }
+    if job.form() == Form::Single {
+        identity::give_up(to_init)?;
+    }
+    become_user(spec).map_err(Cause::at("become the command's user"))?;
+    Ok(program::execute(&spec.process.args, &environment))
+}
+
+/// Nothing to read, and the pipes to write to, which are the user's: programs open `/dev/stdout` by name.
+fn connect(output: Output, (uid, gid): (u32, u32)) -> Result<(), Errno> {
+    for pipe in [&output.output, &output.error] {
+        fchown(pipe, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    }
+    let nothing = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    dup2_stdin(&nothing)?;
+    dup2_stdout(&output.output)?;
+    dup2_stderr(&output.error)
+}
+
+/// It may lie in something that was mounted after it was made, and be missing there.
+fn enter_directory(directory: &str) -> Result<(), Error> {
+    let enter = || {
+        let root = Inside::open_root("/")?;
+        fchdir(root.open_or_make(directory, Make::ROOTS_DIRECTORY)?)
+    };
+    enter().map_err(|errno: Errno| Error::Directory { directory: directory.to_owned(), cause: errno.into() })
+}
+
+/// As the step has it, with a `HOME`.
+fn environment(process: &Process) -> Vec<(String, String)> {
+    let mut environment = process.env.clone();
+    if !environment.iter().any(|(name, _)| name == "HOME") {
+        environment.push(("HOME".into(), home(process.uid).unwrap_or_else(|| "/".into())));
+    }
+    environment
+}
+
+/// From the first line of the user in the root's own `/etc/passwd`.
+fn home(uid: u32) -> Option<String> {
+    let passwd: OwnedFd = Inside::open_root("/").ok()?.open("/etc/passwd").ok()?;
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&passwd));
+    let lines = BufReader::new(File::open(path).ok()?).lines().map_while(Result::ok);
+    lines
+        .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
+        .find(|fields| fields.get(2).and_then(|field| field.parse().ok()) == Some(uid))
+        .and_then(|fields| fields.into_iter().nth(5))
+        .filter(|home| !home.is_empty())
+}
+
+fn set_limit(limit: &Ulimit) -> Result<(), Error> {
+    let failed = |problem: String| Error::Ulimit { name: limit.name.clone(), problem };
+    let resource = resource(&limit.name).ok_or_else(|| failed("there is no such limit".into()))?;
+    let value = |value: i64| u64::try_from(value).ok();
+    let new = Rlimit { current: value(limit.soft), maximum: value(limit.hard) };
+    setrlimit(resource, new).map_err(|errno| failed(errno.to_string()))
+}
+
+/// By the names that Docker has (github.com/docker/go-units, ulimit.go).
+fn resource(name: &str) -> Option<Resource> {
+    Some(match name {
+        "core" => Resource::Core,
+        "cpu" => Resource::Cpu,
+        "data" => Resource::Data,
+        "fsize" => Resource::Fsize,
+        "locks" => Resource::Locks,
+        "memlock" => Resource::Memlock,
+        "msgqueue" => Resource::Msgqueue,
+        "nice" => Resource::Nice,
+        "nofile" => Resource::Nofile,
+        "nproc" => Resource::Nproc,
+        "rss" => Resource::Rss,
+        "rtprio" => Resource::Rtprio,
+        "rttime" => Resource::Rttime,
+        "sigpending" => Resource::Sigpending,
+        "stack" => Resource::Stack,
+        _ => return None,
+    })
+}
+
+/// The user with what he may do, and nothing more.
+fn become_user(spec: &Spec) -> Result<(), Errno> {
+    let Process { uid, gid, groups, .. } = &spec.process;
+    if spec.privileged {
+        set_keep_capabilities(true)?;
+    } else {
+        capabilities::limit()?;
+    }
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    set_thread_groups(&groups)?;
+    let (uid, gid) = (Uid::from_raw(*uid), Gid::from_raw(*gid));
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    if spec.privileged {
+        capabilities::keep_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Process 1 of the sandbox: builds the root, starts the command, reaps what is orphaned, and ends when the command ends.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Dir, Mode, OFlags, open};
+use rustix::io::{Errno, write};
+use rustix::process::{
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal,
+    set_dumpable_behavior, set_parent_process_death_signal, wait, waitpid,
+};
+use serde::{Deserialize, Serialize};
+
+use super::files::Files;
+use super::identity::Identity;
+use super::prepare::World;
+use super::{Output, command, root};
+use crate::sandbox::Job;
+use crate::spawn::pipe;
+use crate::sys::{self, Fork};
+use crate::wire::Channel;
+use crate::{Cause, Error, Exit};
+
+/// How many processes a command may have at a time. A build that needs more is not known; a fork bomb is there in a second.
+const MAX_PROCESSES: usize = 4096;
+/// How often they are counted.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// What is said about the command, by itself, by init, by the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Told {
+    /// It was executed and ended.
+    Exit(Exit),
+    /// It could not be, or was ended.
+    Failed(Error),
+}
+
+impl From<Result<Exit, Error>> for Told {
+    fn from(result: Result<Exit, Error>) -> Told {
+        result.map_or_else(Told::Failed, Told::Exit)
+    }
+}
+
+/// The worker's hold on it. Dropping it ends it, with every process in the sandbox.
+#[derive(Debug)]
+pub(super) struct Init {
+    pid: Pid,
+    pidfd: OwnedFd,
+    report: OwnedFd,
+    reaped: bool,
+}
+
+impl Init {
+    /// Starts it. What was made ready is its alone from here on, but for what serves sockets.
+    pub(super) fn start(job: &Job, world: World, output: Output) -> Result<(Init, Files), Error> {
+        let (report, to_worker) = pipe()?;
+        match sys::fork().map_err(Cause::at("start the first process"))? {
+            Fork::Child => {
+                drop(report);
+                let told = Told::from(be_first(job, world, output, &to_worker));
+                tell(&to_worker, &told);
+                std::process::exit(0)
+            }
+            Fork::Parent(pid) => {
+                let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(Cause::at("hold the first process"))?;
+                Ok((Init { pid, pidfd, report, reaped: false }, world.files))
+            }
+        }
+    }
+
+    /// Becomes readable when it ends.
+    pub(super) fn pidfd(&self) -> &OwnedFd {
+        &self.pidfd
+    }
+
+    /// What it said before it ended. When this returns, nothing of the sandbox runs any more.
+    pub(super) fn told(mut self) -> Result<Exit, Error> {
+        let status = self.reap();
+        match told(&self.report) {
+            Some(Told::Exit(exit)) => Ok(exit),
+            Some(Told::Failed(error)) => Err(error),
+            None => Err(Error::Worker(format!("lost the first process of the sandbox ({status:?})"))),
+        }
+    }
+
+    /// Its namespace is empty before it can be waited for.
+    fn reap(&mut self) -> Option<WaitStatus> {
+        self.reaped = true;
+        loop {
+            match waitpid(Some(self.pid), WaitOptions::empty()) {
+                Err(Errno::INTR) => {}
+                result => return result.ok().flatten().map(|(_, status)| status),
+            }
+        }
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+            self.reap();
+        }
+    }
+}
+
+/// Writes a report; whoever should read it may be gone.
+fn tell(to: &OwnedFd, told: &Told) {
+    if let Ok(text) = serde_json::to_vec(told) {
+        let _ = write(to, &text);
+    }
+}
+
+/// Reads a report, when there is one.
+fn told(from: &OwnedFd) -> Option<Told> {
+    let mut text = Vec::new();
+    File::from(from.try_clone().ok()?).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Result<Exit, Error> {
+    end_with_the_worker(to_worker)?;
+    root::build(job, world)?;
+    let (report, to_init) = pipe()?;
+    let (channel, commands_end) = Channel::pair()?;
+    match sys::fork().map_err(Cause::at("start the command's process"))? {
+        Fork::Child => {
+            drop(report);
+            let told = command::become_command(job, output, &Channel::new(commands_end)).into();
+            tell(&to_init, &told);
+            std::process::exit(127)
+        }
+        Fork::Parent(command) => {
+            drop((to_init, output, commands_end));
+            let exit = attend(command, Identity::listen(&channel, job.form())?)?;
+            told(&report).map_or(Ok(exit), |told| match told {
+                Told::Exit(exit) => Ok(exit),
+                Told::Failed(error) => Err(error),
+            })
+        }
+    }
+}
+
+/// A worker that is killed takes us along; one that was killed before we could say so has left a pipe without a reader.
+/// Nobody in the sandbox can look into us.
+fn end_with_the_worker(to_worker: &OwnedFd) -> Result<(), Error> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Cause::at("hide the first process"))?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Cause::at("follow the worker"))?;
+    let mut fds = [PollFd::new(to_worker, PollFlags::empty())];
+    match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        Ok(0) => Ok(()),
+        _ => Err(Error::Stopped),
+    }
+}
+
+/// Waits for the command, reaping whoever else ends, and counts.
+fn attend(command: Pid, mut identity: Option<Identity>) -> Result<Exit, Error> {
+    let pidfd = pidfd_open(command, PidfdFlags::empty()).map_err(Cause::at("hold the command"))?;
+    let processes = open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(Cause::at("open /proc"))?;
+    loop {
+        let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        fds.extend(identity.as_ref().map(|identity| PollFd::new(identity, PollFlags::IN)));
+        match poll(&mut fds, Some(&TICK)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(Cause::at("wait for the command")(errno)),
+        }
+        let asked = fds.get(1).map_or(PollFlags::empty(), PollFd::revents);
+        identity = identity.and_then(|identity| identity.serve(asked));
+        if let Some(status) = reap(command) {
+            return Ok(exit(status));
+        }
+        if asked.is_empty() && count(&processes) > MAX_PROCESSES {
+            return Err(Error::TooManyProcesses { limit: MAX_PROCESSES as u64 });
+        }
+    }
+}
+
+/// Everybody who has ended; how, for the command.
+fn reap(command: Pid) -> Option<WaitStatus> {
+    let mut found = None;
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if pid == command {
+            found = Some(status);
+        }
+    }
+    found
+}
+
+/// The processes of the sandbox.
+fn count(processes: &OwnedFd) -> usize {
+    let is_process = |name: &[u8]| name.first().is_some_and(u8::is_ascii_digit);
+    Dir::read_from(processes.as_fd())
+        .map_or(0, |dir| dir.flatten().filter(|entry| is_process(entry.file_name().to_bytes())).count())
+}
+
+fn exit(status: WaitStatus) -> Exit {
+    match status.terminating_signal() {
+        Some(signal) => Exit::Signal(signal, signal_name(signal)),
+        None => Exit::Code(status.exit_status().unwrap_or(255)),
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
+        "WINCH", "IO", "PWR", "SYS",
+    ];
+    let known = usize::try_from(number - 1).ok().and_then(|index| NAMES.get(index));
+    known.map_or_else(|| format!("SIG{number}"), |name| format!("SIG{name}"))
+}

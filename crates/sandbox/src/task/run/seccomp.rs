@@ -1,0 +1,182 @@
+//! Which system calls the process may make: Docker's default profile, compiled.
+//!
+//! `seccompiler` compiles the rules of one architecture. Around its programs we put what it does not know: a second
+//! architecture (32-bit programs), calls that are refused in another way, and calls newer than the profile.
+
+mod profile;
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+
+use self::profile::{Comparison, Rule};
+use crate::Error;
+
+const PROFILE: &str = include_str!("../../data/seccomp.txt");
+const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
+const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const IF_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
+/// Where `struct seccomp_data` has the number of the call, and the architecture.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+/// The instructions by which seccompiler's programs look at the architecture; we have looked already.
+const CHECK: usize = 3;
+
+/// A set of system call numbers.
+struct Architecture {
+    /// `AUDIT_ARCH_*`.
+    audit: u32,
+    number: fn(&str) -> Option<i64>,
+}
+
+/// This machine's, and the one whose programs it runs too.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURES: [Architecture; 2] = [
+    Architecture { audit: 0xc000_003e, number: |name| Some(name.parse::<syscalls::x86_64::Sysno>().ok()?.id().into()) },
+    Architecture { audit: 0x4000_0003, number: |name| Some(name.parse::<syscalls::x86::Sysno>().ok()?.id().into()) },
+];
+#[cfg(target_arch = "x86_64")]
+const TARGET: TargetArch = TargetArch::x86_64;
+/// The name of this architecture in the profile.
+#[cfg(target_arch = "x86_64")]
+const NAME: &str = "amd64";
+
+/// This machine's, and the one whose programs it runs too.
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURES: [Architecture; 2] = [
+    Architecture {
+        audit: 0xc000_00b7,
+        number: |name| Some(name.parse::<syscalls::aarch64::Sysno>().ok()?.id().into()),
+    },
+    Architecture { audit: 0x4000_0028, number: |name| Some(name.parse::<syscalls::arm::Sysno>().ok()?.id().into()) },
+];
+#[cfg(target_arch = "aarch64")]
+const TARGET: TargetArch = TargetArch::aarch64;
+/// The name of this architecture in the profile.
+#[cfg(target_arch = "aarch64")]
+const NAME: &str = "arm64";
+
+/// The filter for a process with the default capabilities.
+pub(super) fn program() -> Result<Vec<libc::sock_filter>, Error> {
+    let rules = profile::rules(PROFILE, NAME);
+    let mut program = vec![statement(LOAD, ARCHITECTURE)];
+    for architecture in ARCHITECTURES {
+        let body = body(&architecture, &rules)?;
+        let length = u32::try_from(body.len()).map_err(|_| too_long())?;
+        program.push(jump(IF_EQUAL, architecture.audit, 1, 0));
+        program.push(statement(JUMP, length));
+        program.extend(body);
+    }
+    program.push(statement(RETURN, libc::SECCOMP_RET_KILL_PROCESS));
+    Ok(program)
+}
+
+/// A filter that asks whoever listens about these calls of this machine's own architecture, and lets everything else pass.
+pub(super) fn asking(calls: impl Iterator<Item = u32>) -> Vec<libc::sock_filter> {
+    let [native, _] = &ARCHITECTURES;
+    let mut program = vec![
+        statement(LOAD, ARCHITECTURE),
+        jump(IF_EQUAL, native.audit, 1, 0),
+        statement(RETURN, libc::SECCOMP_RET_ALLOW),
+        statement(LOAD, NUMBER),
+    ];
+    for call in calls {
+        program.extend([jump(IF_EQUAL, call, 0, 1), statement(RETURN, libc::SECCOMP_RET_USER_NOTIF)]);
+    }
+    program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    program
+}
+
+/// The number of a call on this machine, where it has that call.
+pub(super) fn number(name: &str) -> Option<u32> {
+    let [native, _] = &ARCHITECTURES;
+    (native.number)(name).and_then(|number| u32::try_from(number).ok())
+}
+
+/// Everything for one architecture; every way through it ends in it.
+fn body(architecture: &Architecture, rules: &[Rule<'_>]) -> Result<Vec<libc::sock_filter>, Error> {
+    let number = |rule: &Rule<'_>| (architecture.number)(rule.name).and_then(|number| u32::try_from(number).ok());
+    let newest = rules.iter().filter_map(number).max().unwrap_or(0);
+    let mut body = vec![statement(LOAD, NUMBER)];
+    body.extend([jump(IF_GREATER, newest, 0, 1), statement(RETURN, refusal(libc::ENOSYS))]);
+    for rule in rules {
+        if let (Some(number), Some(errno)) = (number(rule), rule.fails_with) {
+            body.extend([jump(IF_EQUAL, number, 0, 1), statement(RETURN, refusal(errno))]);
+        }
+    }
+    let compiled =
+        compile(architecture, rules).map_err(|error| Error::Worker(format!("cannot filter calls: {error}")))?;
+    body.extend(compiled.into_iter().skip(CHECK).map(|i| libc::sock_filter {
+        code: i.code,
+        jt: i.jt,
+        jf: i.jf,
+        k: i.k,
+    }));
+    Ok(body)
+}
+
+fn compile(architecture: &Architecture, rules: &[Rule<'_>]) -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for rule in rules.iter().filter(|rule| rule.fails_with.is_none()) {
+        let Some(number) = (architecture.number)(rule.name) else { continue };
+        let conditions = allowed.entry(number).or_default();
+        if let Some(comparison) = rule.condition {
+            conditions.push(SeccompRule::new(vec![condition(comparison)?])?);
+        }
+    }
+    let otherwise = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    SeccompFilter::new(allowed, otherwise, SeccompAction::Allow, TARGET)?.try_into()
+}
+
+fn condition(comparison: Comparison) -> Result<SeccompCondition, seccompiler::BackendError> {
+    let (argument, operator, value) = match comparison {
+        Comparison::Less(argument, value) => (argument, SeccompCmpOp::Lt, value),
+        Comparison::Equal(argument, value) => (argument, SeccompCmpOp::Eq, value),
+        Comparison::Greater(argument, value) => (argument, SeccompCmpOp::Gt, value),
+        Comparison::Masked(argument, mask, value) => (argument, SeccompCmpOp::MaskedEq(mask), value),
+    };
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value)
+}
+
+const fn refusal(errno: libc::c_int) -> u32 {
+    libc::SECCOMP_RET_ERRNO | errno.unsigned_abs()
+}
+
+const fn statement(code: u16, k: u32) -> libc::sock_filter {
+    jump(code, k, 0, 0)
+}
+
+const fn jump(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
+fn too_long() -> Error {
+    Error::Worker("cannot filter calls: the profile is too long".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profile_compiles_to_what_the_kernel_takes() {
+        let program = program().expect("compiled");
+        assert!((500..4096).contains(&program.len()), "{} instructions", program.len());
+    }
+
+    #[test]
+    fn calls_that_break_out_are_not_in_it() {
+        let rules = profile::rules(PROFILE, NAME);
+        for name in ["mount", "unshare", "setns", "keyctl", "bpf", "init_module", "open_by_handle_at", "io_uring_setup"]
+        {
+            assert!(!rules.iter().any(|rule| rule.name == name), "{name}");
+        }
+        for name in ["chroot", "execve", "clone", "ptrace", "socket"] {
+            assert!(rules.iter().any(|rule| rule.name == name), "{name}");
+        }
+    }
+}
