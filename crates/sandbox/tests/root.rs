@@ -97,6 +97,22 @@ fn limits_are_set() {
 }
 
 #[test]
+fn control_groups_are_joined_and_removed() {
+    let ground = ground();
+    let mut spec = ground.spec("cat /proc/self/cgroup");
+    spec.cgroup_parent = Some("/shipsmith-test/../shipsmith-test".into());
+    let outcome = ground.run(&spec);
+    assert!(outcome.output.lines().any(|line| line.ends_with(":/")), "the root of a namespace: {outcome:?}");
+    for hierarchy in fs::read_dir("/sys/fs/cgroup").expect("control groups").flatten() {
+        let parent = hierarchy.path().join("shipsmith-test");
+        let groups = fs::read_dir(&parent).into_iter().flatten().flatten();
+        assert_eq!(groups.filter(|entry| entry.path().is_dir()).count(), 0, "{parent:?}");
+        drop(fs::remove_dir(&parent));
+    }
+    drop(fs::remove_dir("/sys/fs/cgroup/shipsmith-test"));
+}
+
+#[test]
 fn without_a_network_there_is_a_loopback() {
     let ground = ground();
     let mut spec = ground.spec("ip -o addr | awk '{print $2, $4}'; ping -c 1 -W 1 192.0.2.1 || echo unreachable");

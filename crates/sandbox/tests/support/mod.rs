@@ -164,6 +164,30 @@ fn place() -> PathBuf {
     std::env::var_os(PLACE).map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
 }
 
+/// Runs a test again as root of a container that Docker starts: with the capabilities that it gives.
+pub fn as_root_of_a_pod(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(PLACE).is_some() {
+        return body();
+    }
+    let dir = tempfile::tempdir_in(place()).expect("a directory");
+    let kept = "-all,+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,+setfcap,+setpcap,\
+                +net_bind_service,+sys_chroot,+kill,+audit_write";
+    let status = std::process::Command::new("setpriv")
+        .args(["--bounding-set", kept, "--inh-caps=-all", "--"])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(PLACE, dir.path())
+        .status();
+    assert!(status.expect("setpriv").success(), "{test} failed with few capabilities");
+}
+
+/// Whether a process with these arguments is there.
+pub fn is_running(args: &[&str]) -> bool {
+    let line: Vec<u8> = args.iter().flat_map(|arg| [arg.as_bytes(), b"\0"].concat()).collect();
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok()).any(|command| command == line)
+}
+
 /// Runs a test again as an ordinary user, who has subordinate ids. The machine's own users and files stay as they are: the lines
 /// are mounted over `/etc/subuid` and `/etc/subgid` where nobody else sees it.
 pub fn as_user(test: &str, body: impl FnOnce()) {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::OwnedFd;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use rustix::io::Errno;
@@ -10,12 +9,12 @@ use rustix::process::{Resource, Rlimit, fchdir, setrlimit, setsid, umask};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{Output, capabilities, identity, program, seccomp};
+use super::{Output, capabilities, chroot, identity, program, seccomp};
 use crate::inside::{Inside, Make};
 use crate::sandbox::Job;
 use crate::task::Form;
 use crate::wire::Channel;
-use crate::{Cause, Error, Exit, Process, Spec, Ulimit, sys};
+use crate::{Cause, Error, Exit, Level, Process, Ulimit, sys};
 
 /// Executes the program. Returns only when that fails.
 pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Result<Exit, Error> {
@@ -24,19 +23,22 @@ pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Re
     spec.ulimits.iter().try_for_each(set_limit)?;
     connect(output, job.form().owner(spec.process.uid, spec.process.gid))
         .map_err(Cause::at("connect the command's output"))?;
+    if job.level == Level::Chroot {
+        chroot::enter(&spec.stack.scratch).map_err(Cause::at("make the copied layers the root"))?;
+    }
     enter_directory(&spec.process.directory)?;
     let environment = environment(&spec.process);
     umask(Mode::from_raw_mode(0o022));
     sys::close_on_exec();
     sys::default_reserved_signals();
-    if !spec.privileged {
+    if !spec.privileged && job.level != Level::Chroot {
         let filter = seccomp::program()?;
         sys::install_filter(&filter, false).map_err(Cause::at("filter system calls"))?;
     }
     if job.form() == Form::Single {
         identity::give_up(to_init)?;
     }
-    become_user(spec).map_err(Cause::at("become the command's user"))?;
+    become_user(job).map_err(Cause::at("become the command's user"))?;
     Ok(program::execute(&spec.process.args, &environment))
 }
 
@@ -69,11 +71,9 @@ fn environment(process: &Process) -> Vec<(String, String)> {
     environment
 }
 
-/// From the first line of the user in the root's own `/etc/passwd`.
+/// From the first line of the user in `/etc/passwd`: everything is in the sandbox now.
 fn home(uid: u32) -> Option<String> {
-    let passwd: OwnedFd = Inside::open_root("/").ok()?.open("/etc/passwd").ok()?;
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&passwd));
-    let lines = BufReader::new(File::open(path).ok()?).lines().map_while(Result::ok);
+    let lines = BufReader::new(File::open("/etc/passwd").ok()?).lines().map_while(Result::ok);
     lines
         .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
         .find(|fields| fields.get(2).and_then(|field| field.parse().ok()) == Some(uid))
@@ -112,12 +112,14 @@ fn resource(name: &str) -> Option<Resource> {
 }
 
 /// The user with what he may do, and nothing more.
-fn become_user(spec: &Spec) -> Result<(), Errno> {
+fn become_user(job: &Job) -> Result<(), Errno> {
+    let spec = &job.spec;
     let Process { uid, gid, groups, .. } = &spec.process;
     if spec.privileged {
         set_keep_capabilities(true)?;
     } else {
-        capabilities::limit()?;
+        let in_chroot = job.level == Level::Chroot;
+        capabilities::limit(if in_chroot { capabilities::in_chroot() } else { capabilities::default() })?;
     }
     let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
     set_thread_groups(&groups)?;
