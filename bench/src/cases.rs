@@ -9,7 +9,7 @@ use crate::fixture::change;
 use crate::measure::{Runner, alternate, peak_memory, timed};
 use crate::report::Report;
 use crate::workspace::{Workspace, command, text};
-use crate::{Failure, codecs, growth};
+use crate::{Failure, codecs, growth, run};
 
 /// One thing to measure.
 pub(crate) struct Case {
@@ -25,6 +25,8 @@ pub(crate) fn all() -> Vec<Case> {
         Case { name: "tree-unchanged", run: tree_unchanged },
         Case { name: "start", run: start },
         Case { name: "memory", run: memory },
+        Case { name: "run-steps", run: run::steps },
+        Case { name: "run-files", run: run::files },
         Case { name: "growth", run: growth::run },
         Case { name: "codecs", run: codecs::run },
     ]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// How far back repetitions reach.
 const BLOCK: usize = 16 << 10;
 /// Of 256 steps, how many repeat.
-const REPEATED: u64 = 128;
+const REPEATED: u64 = 88;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 pub(crate) struct Random(u64);

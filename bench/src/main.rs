@@ -18,6 +18,7 @@ mod options;
 mod plot;
 mod registry;
 mod report;
+mod run;
 mod workspace;
 
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ struct Witness {
     package: &'static str,
 }
 
-const WITNESSES: [Witness; 20] = [
+const WITNESSES: [Witness; 22] = [
     witness("apt-get", "apt"),
     witness("buildah", "buildah"),
     witness("busybox", "busybox-static"),
@@ -23,10 +23,12 @@ const WITNESSES: [Witness; 20] = [
     witness("jq", "jq"),
     witness("newuidmap", "uidmap"),
     witness("podman", "podman"),
+    witness("qemu-x86_64-static", "qemu-user-static"),
     witness("runc", "runc"),
     witness("skopeo", "skopeo"),
     witness("tar", "tar"),
     witness("umoci", "umoci"),
+    witness("valgrind", "valgrind"),
     witness("xz", "xz-utils"),
     witness("zstd", "zstd"),
 ];

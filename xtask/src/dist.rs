@@ -13,7 +13,7 @@ use crate::process::{cargo, command, output, root, run as step};
 pub(crate) fn run() -> Result<(), String> {
     let dist = root().join("dist");
     fs::create_dir_all(&dist).map_err(|error| format!("cannot create {}: {error}", dist.display()))?;
-    let built = build_static(&host()?)?;
+    let built = build_static("shipsmith", "shipsmith")?;
     let binary = dist.join("shipsmith");
     fs::copy(&built, &binary).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
     let certificates = dist.join("ca-certificates.crt");
@@ -28,17 +28,18 @@ fn host() -> Result<String, String> {
     host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
 }
 
-/// Builds for an explicit target, so that the flags reach it and not build scripts and procedural macros, which
-/// cannot be static.
-fn build_static(host: &str) -> Result<PathBuf, String> {
+/// Builds a package's program for an explicit target, so that the flags reach it and not build scripts and procedural macros,
+/// which cannot be static.
+pub(crate) fn build_static(package: &str, program: &str) -> Result<PathBuf, String> {
+    let host = host()?;
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
     step(
         cargo()
-            .args(["build", "--release", "--locked", "--package", "shipsmith", "--target", host])
+            .args(["build", "--release", "--locked", "--package", package, "--bin", program, "--target", &host])
             .env_remove("RUSTFLAGS")
             .env(variable, "-C target-feature=+crt-static"),
     )?;
-    let binary = target_directory().join(host).join("release/shipsmith");
+    let binary = target_directory().join(host).join("release").join(program);
     let bytes = fs::read(&binary).map_err(|error| format!("cannot read {}: {error}", binary.display()))?;
     match elf::interpreter(&bytes) {
         Ok(false) => Ok(binary),

@@ -7,8 +7,9 @@ use store::Store;
 
 use crate::Error;
 use crate::assemble::Built;
-use crate::execute::{Work, encoding};
+use crate::execute::Work;
 use crate::layers::{LayerRef, Origin, blocking};
+use crate::stored::encoding;
 
 /// The kind of the store's records of what a layer became.
 const RECORD: &str = "recompressed";

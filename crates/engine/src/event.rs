@@ -33,6 +33,19 @@ pub enum Event {
         /// Bytes in all, where known.
         total: Option<u64>,
     },
+    /// A stage of it that has ended took so long. Stages run side by side.
+    Stage {
+        /// Its number.
+        id: VertexId,
+        /// Which, such as `compress`.
+        stage: &'static str,
+        /// When it was first done, since the build began.
+        began: Duration,
+        /// When it was last done.
+        ended: Duration,
+        /// How long it was done in all, summed over threads.
+        busy: Duration,
+    },
     /// It printed a line.
     Log {
         /// Its number.
@@ -111,6 +124,15 @@ pub(crate) struct Vertex {
 }
 
 impl Vertex {
+    /// Tells where the time of a layer went.
+    pub(crate) fn spent(&self, spent: &layer::Spent) {
+        let since = |at: Instant| at.saturating_duration_since(self.events.0.began);
+        for span in &spent.0 {
+            let (began, ended) = (since(span.began), since(span.ended));
+            self.events.emit(Event::Stage { id: self.id, stage: span.stage, began, ended, busy: span.busy });
+        }
+    }
+
     pub(crate) fn log(&self, line: impl Into<String>) {
         self.logger().line(line);
     }

@@ -1,14 +1,15 @@
 //! Executes steps, each once, those that do not depend on each other side by side.
 
+mod run;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
-use graph::{Mount, MountKind, Op, RunOp, Step, StepId};
-use layer::{Compression, Entry, EntryKind, LayerWriter, Sink, SourceTree, Tree, Writing};
-use oci::{Descriptor, Digest, MediaType};
+use graph::{Op, Step, StepId};
+use layer::{Compression, Entry, EntryKind, SourceTree, Tree};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::Error;
@@ -17,15 +18,14 @@ use crate::cache::{Imported, Made};
 use crate::cancel::Cancel;
 use crate::contexts::{Contexts, MAIN};
 use crate::copy::Asked;
-use crate::encode::{self, in_compression};
-use crate::event::{Events, Log};
-use crate::layers::{LayerRef, Layers, Origin, blocking};
+use crate::event::Events;
+use crate::layers::{Layers, blocking};
 use crate::outbound::Outbound;
 use crate::overlay::{Empty, Item};
-use crate::run::{self, Job, Prepared, Runner};
+use crate::run::Runner;
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
-use crate::{members, warm};
+use crate::stored::{self, Stored};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -121,10 +121,13 @@ impl<'a> Executor<'a> {
         };
         let made = made.await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
-        let cached = matches!(made, Ok((_, true)));
+        let cached = matches!(&made, Ok(made) if made.cached);
+        if let Ok(made) = &made {
+            vertex.spent(&made.spent);
+        }
         self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
-        let (layer, _) = vertex.finish(cached, made)?;
-        Ok(Arc::new(Snapshot::over(parent, layer)))
+        let made = vertex.finish(cached, made)?;
+        Ok(Arc::new(Snapshot::over(parent, made.layer)))
     }
 
     /// A file of a context that is named as layers name what they remove is that, in every builder.
@@ -146,91 +149,6 @@ impl<'a> Executor<'a> {
         let inputs = try_join_all(copy.sources.iter().map(|source| self.input(copy, source))).await?;
         let (copy, setting) = (copy.clone(), self.work.setting);
         blocking(move || steps::copy(&copy, lower, &inputs, &setting)).await
-    }
-
-    /// Runs a process, unless it is known what it makes.
-    async fn run(&self, step: &Step, op: &RunOp) -> Result<Arc<Snapshot>, Error> {
-        let parent = self.snapshot(op.parent).await?;
-        let vertex = self.events.start(step.label.to_string());
-        let made = self.run_or_find(step, op, &parent.layers(), vertex.logger()).await;
-        let made = made.map_err(|error| error.within(&self.work.source, step.span));
-        let cached = matches!(made, Ok((_, true)));
-        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
-        let (layer, _) = vertex.finish(cached, made)?;
-        Ok(Arc::new(Snapshot::over(parent, layer)))
-    }
-
-    async fn run_or_find(
-        &self,
-        step: &Step,
-        op: &RunOp,
-        parent: &[LayerRef],
-        log: Log,
-    ) -> Result<(LayerRef, bool), Error> {
-        let mounts = try_join_all(op.mounts.iter().map(|mount| self.prepare(step, mount))).await?;
-        let (store, compression) = (self.work.layers.store(), self.compression(step));
-        let key = run::key(op, parent, &mounts, self.work.setting.timestamp);
-        let known = if step.no_cache { None } else { self.known(&key, compression).await? };
-        let cached = known.is_some();
-        let layer = match known {
-            Some(layer) => layer,
-            None => {
-                let job = Job { op, parent, mounts: &mounts, compression, log };
-                let layer = self.work.runner.run(job, self.tree(op.parent), self.events).await?;
-                if let (Some(compression), Some(blob)) = (compression, &layer.blob) {
-                    encode::remember(store, &layer.diff_id, compression, blob)?;
-                }
-                run::record::remember(store, &key, &layer)?;
-                layer
-            }
-        };
-        let made = Made { key, layer: layer.clone(), kept: compression.is_some() };
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
-        Ok((layer, cached))
-    }
-
-    /// What the step with this key made before, here or elsewhere, as this build wants it.
-    async fn known(&self, key: &Digest, compression: Option<Compression>) -> Result<Option<LayerRef>, Error> {
-        let Some(compression) = compression else {
-            let here = run::record::find(self.work.layers.store(), key)?;
-            return Ok(here.or_else(|| self.work.imported.find(key).cloned()));
-        };
-        if let Some(here) = run::record::find(self.work.layers.store(), key)? {
-            return in_compression(self.work, &here).await.map(Some);
-        }
-        let Some(elsewhere) = self.work.imported.find(key) else { return Ok(None) };
-        let encoded = elsewhere.blob.as_ref().and_then(|blob| blob.media_type.layer_encoding());
-        if encoded == Some(encoding(compression)) {
-            return Ok(Some(elsewhere.clone()));
-        }
-        in_compression(self.work, elsewhere).await.map(Some)
-    }
-
-    /// The layers that a mount's files come from; of a cache, the one that it holds at first.
-    async fn prepare(&self, step: &Step, mount: &Mount) -> Result<Prepared, Error> {
-        let setting = self.work.setting;
-        let layers = match &mount.kind {
-            MountKind::Bind { input: graph::Input::Step(id), .. } => self.snapshot(*id).await?.layers(),
-            MountKind::Bind { input, source } => {
-                let (input, source) = (self.files(input).await?, source.clone());
-                let items = blocking(move || steps::mirror(&input, &source, &setting)).await?;
-                vec![self.written(None, !step.no_cache, items).await?.0]
-            }
-            MountKind::Cache { input, source, access, .. } => {
-                let input = match input {
-                    Some(input) => Some(self.files(input).await?),
-                    None => None,
-                };
-                let (source, access) = (source.clone(), *access);
-                let items = blocking(move || {
-                    let from = input.as_ref().map(|input| (input, source.as_str()));
-                    steps::cache_content(from, access.as_ref(), &setting)
-                });
-                vec![self.written(None, true, items.await?).await?.0]
-            }
-            _ => Vec::new(),
-        };
-        Ok(Prepared { mount: mount.clone(), layers })
     }
 
     async fn make_dir(&self, dir: &graph::MakeDir) -> Result<Vec<Item>, Error> {
@@ -274,7 +192,7 @@ impl<'a> Executor<'a> {
 
     /// The layer of `items`, and whether it was there already: as a blob if it becomes part of an image, as a plain tar
     /// for later steps otherwise.
-    async fn layer(&self, step: &Step, items: Vec<Item>) -> Result<(LayerRef, bool), Error> {
+    async fn layer(&self, step: &Step, items: Vec<Item>) -> Result<Stored, Error> {
         self.written(self.compression(step), !step.no_cache, items).await
     }
 
@@ -283,76 +201,9 @@ impl<'a> Executor<'a> {
         self.kept.contains(&step.id).then_some(self.work.compression)
     }
 
-    async fn written(
-        &self,
-        compression: Option<Compression>,
-        look: bool,
-        items: Vec<Item>,
-    ) -> Result<(LayerRef, bool), Error> {
+    async fn written(&self, compression: Option<Compression>, look: bool, items: Vec<Item>) -> Result<Stored, Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
         let outbound = self.work.outbound.clone().filter(|_| compression.is_some());
-        blocking(move || {
-            let key = warm::key(&items, compression);
-            if let Some(key) = key.as_ref().filter(|_| look)
-                && let Some(layer) = warm::find(layers.store(), key, outbound.as_ref())?
-            {
-                return Ok((layer, true));
-            }
-            let sent = match (&outbound, compression) {
-                (Some(outbound), Some(compression)) => outbound.send(&layers, &cancel, compression, &items)?,
-                _ => None,
-            };
-            let layer = match (sent, compression) {
-                (Some(layer), _) => layer,
-                (None, Some(compression)) => write_blob(&layers, &cancel, compression, &items)?,
-                (None, None) => write_tar(&layers, &cancel, &items)?,
-            };
-            if let Some(key) = key {
-                warm::remember(layers.store(), &key, &layer)?;
-            }
-            Ok((layer, false))
-        })
-        .await
-    }
-}
-
-fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items: &[Item]) -> Result<LayerRef, Error> {
-    let sink = cancel.guard(layers.store().raw_writer(None)?);
-    let known = members::StoredMembers::of(layers.store());
-    let (layer, Writing(sink)) = append_items(LayerWriter::on(Writing(sink), compression, Some(known))?, items)?;
-    sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
-    members::remember(layers.store(), &layer)?;
-    let media_type = MediaType::layer(encoding(compression), false);
-    let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
-    keep_index(layers, layer, Some(blob))
-}
-
-fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<LayerRef, Error> {
-    let sink = cancel.guard(layers.store().tar_writer(None)?);
-    let (layer, Writing(sink)) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
-    sink.into_inner().finish()?;
-    keep_index(layers, layer, None)
-}
-
-pub(crate) fn keep_index(layers: &Layers, layer: layer::Layer, blob: Option<Descriptor>) -> Result<LayerRef, Error> {
-    layers.store().put_index(&layer.diff_id, &layer.index)?;
-    layers.know(&layer.diff_id, Arc::new(layer.index));
-    Ok(LayerRef { diff_id: layer.diff_id, blob, origin: Origin::Store })
-}
-
-/// Writes all of `items` and ends the layer.
-pub(crate) fn append_items<S: Sink>(mut writer: LayerWriter<S>, items: &[Item]) -> Result<(layer::Layer, S), Error> {
-    for (entry, content) in items {
-        writer.append(entry, content.as_deref())?;
-    }
-    Ok(writer.complete()?)
-}
-
-/// How a layer compressed so is encoded.
-pub(crate) fn encoding(compression: Compression) -> oci::LayerEncoding {
-    match compression {
-        Compression::None => oci::LayerEncoding::Plain,
-        Compression::Gzip { .. } => oci::LayerEncoding::Gzip,
-        Compression::Zstd { .. } => oci::LayerEncoding::Zstd,
+        blocking(move || stored::store(&layers, &cancel, outbound.as_ref(), compression, look, &items)).await
     }
 }

@@ -33,6 +33,7 @@ mod run;
 mod sink;
 mod snapshot;
 mod steps;
+mod stored;
 mod unpack;
 mod warm;
 

@@ -20,10 +20,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::cancel::Cancel;
-use crate::execute::{append_items, encoding, keep_index};
 use crate::layers::{LayerRef, Layers, Origin};
 use crate::members::{self, StoredMembers};
 use crate::overlay::Item;
+use crate::stored::{Written, append_items, encoding, keep_index};
 use crate::{BuildRequest, Error, Output};
 
 /// Pieces on their way between a layer and a connection.
@@ -71,7 +71,7 @@ impl Outbound {
         cancel: &Cancel,
         compression: Compression,
         items: &[Item],
-    ) -> Result<Option<LayerRef>, Error> {
+    ) -> Result<Option<Written>, Error> {
         let store = layers.store();
         let (kept, known) = match compression {
             Compression::None => (None, None),
@@ -96,7 +96,8 @@ impl Outbound {
             None => return Ok(None),
         };
         let blob = Descriptor::new(MediaType::layer(encoding(compression), false), layer.digest.clone(), layer.size);
-        Ok(Some(LayerRef { origin, ..keep_index(layers, layer, Some(blob))? }))
+        let (layer, spent) = keep_index(layers, layer, Some(blob))?;
+        Ok(Some((LayerRef { origin, ..layer }, spent)))
     }
 
     fn begin(&self, cancel: &Cancel, kept: Option<RawBlobWriter>) -> (Uploads, Fan) {

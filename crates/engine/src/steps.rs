@@ -118,12 +118,20 @@ pub(crate) fn cache_content(
 ) -> Result<Vec<Item>, Error> {
     let mut overlay = overlay(None);
     let path = TreePath::new(CACHE).map_err(TreeError::from)?;
-    let mut root = Entry::new(path, EntryKind::Directory, access.map_or(0o755, |access| access.mode));
-    (root.uid, root.gid) = access.map_or((0, 0), |access| (access.uid, access.gid));
+    let mut root = Entry::new(path, EntryKind::Directory, 0o755);
     root.mtime = setting.created();
+    let from = input.map(|(input, source)| Ok::<_, TreeError>((input, layer::resolve(&*input.tree, source, true)?)));
+    let from = from.transpose()?;
+    if let Some((input, path)) = &from
+        && let Some(source) = input.tree.entry(path)?.filter(Entry::is_dir)
+    {
+        (root.mode, root.uid, root.gid) = (source.mode, source.uid, source.gid);
+    }
+    if let Some(access) = access {
+        (root.mode, root.uid, root.gid) = (access.mode, access.uid, access.gid);
+    }
     overlay.put(root, None)?;
-    if let Some((input, source)) = input {
-        let path = layer::resolve(&*input.tree, source, true)?;
+    if let Some((input, path)) = from {
         copy_plainly(&mut overlay, input, &path, &format!("/{CACHE}/"), setting)?;
     }
     items(overlay, setting)

@@ -15,6 +15,7 @@ use shipsmith_engine::{
 use store::Store;
 use testkit::canonical::{CanonicalImage, read_images};
 use testkit::corpus::{Case, Corpus, Expectation, MaterializedCase, NamedContext, root};
+use testkit::tools::as_root;
 
 /// Processes are run in workers, which are this program again.
 #[ctor::ctor(unsafe)]
@@ -34,6 +35,17 @@ const BETTER_PLACES: [&str; 9] = [
     "lines/only-comments",
     "lines/only-empty-lines",
     "lines/very-long-line",
+];
+
+/// Cases with RUN that end otherwise than with BuildKit, on purpose, and why.
+const ON_PURPOSE: [(&str, &str); 7] = [
+    ("run-failure/first-process-cannot-kill-itself", "the command is not process 1: an init is, which reaps"),
+    ("run-files/name-of-a-whiteout", "a file that a layer cannot hold is refused, not lost"),
+    ("run-secret/mount-options", "the secret's file system is as closed as the secret"),
+    ("run-system/dev-is-a-link", "nothing is mounted through a link called /dev"),
+    ("run-system/first-process", "the command is not process 1: an init is, which reaps"),
+    ("run-system/mounts", "device nodes are bound one by one: /dev itself is nodev"),
+    ("run-tmpfs/options", "a tmpfs holds no devices"),
 ];
 
 /// One engine for all cases, whose store has the bases: many builds at once share it.
@@ -192,8 +204,12 @@ fn compare(
 fn the_corpus_builds_as_buildkit_builds_it() {
     let bench = Bench::new();
     let only = std::env::var("CORPUS_CASE").unwrap_or_default();
-    let cases: Vec<Case> =
-        bench.corpus.cases().expect("the cases").into_iter().filter(|case| case.name.contains(&only)).collect();
+    let can_run = as_root();
+    let is_judged = |case: &Case| {
+        let differs = ON_PURPOSE.iter().any(|(name, _)| *name == case.name);
+        case.name.contains(&only) && !differs && (can_run || !case.name.starts_with("run-"))
+    };
+    let cases: Vec<Case> = bench.corpus.cases().expect("the cases").into_iter().filter(is_judged).collect();
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {

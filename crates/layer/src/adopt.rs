@@ -33,10 +33,10 @@ pub fn adopt<W: Write + Send + 'static>(
     }
     let mut index = indexed?;
     let (uncompressed_size, pipeline) = through.chunks.finish()?;
-    let Finished { diff, digest, size, sink: Writing(sink), members } = pipeline.finish()?;
+    let Finished { diff, digest, size, sink: Writing(sink), members, spent } = pipeline.finish()?;
     index.set_tar_size(uncompressed_size);
     let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
-    Ok((Layer { diff_id, digest, size, uncompressed_size, compression, index, members }, sink))
+    Ok((Layer { diff_id, digest, size, uncompressed_size, compression, index, members, spent }, sink))
 }
 
 /// What is read goes on to the compressor.

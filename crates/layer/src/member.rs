@@ -145,7 +145,7 @@ mod tests {
         recipe.finish(false)
     }
 
-    fn file(key: &str, counts: &'static [usize]) -> impl Fn(&mut Recipe) {
+    fn file(key: &'static str, counts: &'static [usize]) -> impl Fn(&mut Recipe) {
         move |recipe| {
             recipe.bytes(b"header");
             recipe.begin(Some(Fingerprint::fixed(key)), 0);

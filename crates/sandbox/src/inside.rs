@@ -2,16 +2,18 @@
 //! nowhere yet, and nothing leads out.
 //!
 //! Component by component by held descriptors, because what is missing has to be made on the way; `..` goes back to a held one.
-//! What `/proc` shows as a link to an open file is a text like any other here.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, mkdirat, openat, readlinkat};
+use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, fstatfs, mkdirat, openat, readlinkat};
 use rustix::io::Errno;
 
 /// As the kernel: links on one path.
 const MAX_LINKS: usize = 40;
+/// `PROC_SUPER_MAGIC`, and the inode of its root.
+const PROC: rustix::fs::FsWord = 0x9fa0;
+const PROC_ROOT: u64 = 1;
 const HELD: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A directory that stands for `/`.
@@ -121,6 +123,7 @@ impl Walk<'_> {
             (result, _) => result?,
         };
         match FileType::from_raw_mode(fstat(&fd)?.st_mode) {
+            FileType::Symlink if is_magic(here, &fd)? => Err(Errno::LOOP),
             FileType::Symlink => self.follow(&fd),
             FileType::Directory => self.enter(name, fd),
             _ if self.pending.is_empty() => self.enter(name, fd),
@@ -153,6 +156,12 @@ impl Walk<'_> {
             None => rustix::io::fcntl_dupfd_cloexec(self.root, 0),
         }
     }
+}
+
+/// Whether a link is one of those that `/proc` has to open files, working directories and roots: what they say is not what they
+/// lead to. Only in `/proc` itself are links what they seem (`self`, `mounts`).
+fn is_magic(here: BorrowedFd<'_>, link: &OwnedFd) -> Result<bool, Errno> {
+    Ok(fstatfs(link)?.f_type == PROC && fstat(here)?.st_ino != PROC_ROOT)
 }
 
 fn on_the_way(make: Make) -> Make {
@@ -210,6 +219,14 @@ mod tests {
         assert_eq!(inside.open("/host/canary").err(), Some(Errno::NOENT));
         assert!(inside.open("/host/../etc/../../etc").is_err(), "what is missing has no parent");
         assert!(inside.open("../../etc/.").is_ok());
+    }
+
+    #[test]
+    fn links_of_proc_to_open_files_are_refused() {
+        let inside = Inside::open_root("/").expect("root");
+        assert_eq!(inside.open("/proc/self/fd/0").err(), Some(Errno::LOOP));
+        assert_eq!(inside.open("/proc/self/cwd/x").err(), Some(Errno::LOOP));
+        assert!(inside.open("/proc/mounts").is_ok());
     }
 
     #[test]

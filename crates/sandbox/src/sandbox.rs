@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -86,10 +86,24 @@ impl Sandbox {
     /// what is in the directory is of no use.
     ///
     /// # Errors
-    /// When the tar cannot be read or is refused, or something cannot be written.
-    pub fn unpack(&self, mut tar: impl Read + Send, dir: &Path) -> Result<(), Error> {
+    /// [`Error::NeedsBelow`] for the few layers that mean nothing without those below them; when the tar cannot be read or is
+    /// refused, or something cannot be written.
+    pub fn unpack(&self, tar: impl Read + Send, dir: &Path) -> Result<(), Error> {
+        self.unpack_with(tar, dir, None)
+    }
+
+    /// As [`Sandbox::unpack`], for a layer over the trees in `below`, base first; none for a base layer. The result is right over
+    /// those trees only: its name is the layer's chainID.
+    ///
+    /// # Errors
+    /// As [`Sandbox::unpack`], but for [`Error::NeedsBelow`].
+    pub fn unpack_over(&self, tar: impl Read + Send, dir: &Path, below: &[PathBuf]) -> Result<(), Error> {
+        self.unpack_with(tar, dir, Some(below.to_vec()))
+    }
+
+    fn unpack_with(&self, mut tar: impl Read + Send, dir: &Path, below: Option<Vec<PathBuf>>) -> Result<(), Error> {
         let (theirs, ours) = pipe()?;
-        let task = Task::Unpack { dir: dir.to_owned(), form: self.0.level.form() };
+        let task = Task::Unpack { dir: dir.to_owned(), form: self.0.level.form(), below };
         let worker = self.start(task, &[theirs.as_fd()])?;
         drop(theirs);
         let mut to = File::from(ours);

@@ -1,10 +1,15 @@
 //! Starting a worker, and ending it.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
 
 use crate::wire::{Answer, Channel, Order};
 use crate::{Cause, Error};
@@ -27,7 +32,7 @@ impl Worker {
     /// nothing.
     pub(crate) fn start(order: &Order, fds: &[BorrowedFd<'_>]) -> Result<Worker, Error> {
         let (channel, theirs) = Channel::pair()?;
-        let child = Command::new("/proc/self/exe")
+        let child = Command::new(format!("/proc/self/fd/{}", program()?.as_raw_fd()))
             .arg0(NAME)
             .env_clear()
             .stdin(theirs)
@@ -86,6 +91,32 @@ impl Drop for Worker {
         }
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// This program, copied into memory where nobody can write to it. A worker shows its program to the sandbox for a moment, as
+/// `/proc/self/exe`, and what is shown there must not be a file of the host (runc, CVE-2019-5736).
+fn program() -> Result<&'static OwnedFd, Error> {
+    static PROGRAM: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(program) = PROGRAM.get() {
+        return Ok(program);
+    }
+    let copy = || -> io::Result<OwnedFd> {
+        let mut copy = File::from(memory()?);
+        io::copy(&mut File::open("/proc/self/exe")?, &mut copy)?;
+        fcntl_add_seals(&copy, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+        Ok(copy.into())
+    };
+    let copied = copy().map_err(Cause::at("copy this program into memory"))?;
+    Ok(PROGRAM.get_or_init(|| copied))
+}
+
+/// Kernels before 6.3 know no flag for what can be executed; later ones may ask for it.
+fn memory() -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(NAME, flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => memfd_create(NAME, flags),
+        result => result,
     }
 }
 

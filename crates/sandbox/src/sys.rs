@@ -119,9 +119,84 @@ pub(crate) fn ignore_sigpipe() {
     let _ = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
+/// Gives the two signals that glibc keeps for itself their default back: its `posix_spawn`, by which workers are started, has them
+/// ignored, and its `signal` refuses to speak of them.
+pub(crate) fn default_reserved_signals() {
+    const MASK_SIZE: usize = 8;
+    let default = [0u64; 4];
+    for signal in [32, 33] {
+        // SAFETY: zeroes are the default action, no smaller than the kernel's structure; nobody asks for the old one.
+        let _ = unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), MASK_SIZE)
+        };
+    }
+}
+
 /// Marks every descriptor but the standard ones to be closed when a program is executed.
 pub(crate) fn close_on_exec() {
     const CLOEXEC: libc::c_int = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
     // SAFETY: nothing is closed now.
     let _ = unsafe { libc::close_range(3, u32::MAX, CLOEXEC) };
+}
+
+/// A system call that waits for an answer (`seccomp_unotify(2)`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notification {
+    id: u64,
+    /// The thread that makes it.
+    pub thread: u32,
+    /// Its number.
+    pub call: u32,
+    /// Its arguments.
+    pub args: [u64; 6],
+}
+
+/// What the call is to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// This, without being made.
+    Value(u32),
+    /// An error, without being made.
+    Refuse(Errno),
+    /// Whatever the kernel says.
+    Make,
+}
+
+/// Waits for the next call. `None` when the caller is gone already.
+pub(crate) fn next_notification(listener: BorrowedFd<'_>) -> Result<Option<Notification>, Errno> {
+    // SAFETY: the kernel wants all zeroes and fills it in; it is as long as the request's number says.
+    let (result, raw) = unsafe {
+        let mut raw: libc::seccomp_notif = std::mem::zeroed();
+        (checked(libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut raw)), raw)
+    };
+    match result {
+        Err(Errno::NOENT | Errno::INTR) => Ok(None),
+        Err(errno) => Err(errno),
+        Ok(_) => Ok(Some(Notification {
+            id: raw.id,
+            thread: raw.pid,
+            call: raw.data.nr.unsigned_abs(),
+            args: raw.data.args,
+        })),
+    }
+}
+
+/// Whether the caller still waits: only then is what was read from `/proc` under its number its own.
+pub(crate) fn is_waiting(listener: BorrowedFd<'_>, notification: &Notification) -> bool {
+    let id = notification.id;
+    // SAFETY: the kernel reads a number that outlives the call.
+    checked(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) }).is_ok()
+}
+
+/// Lets the caller go on. It may be gone.
+pub(crate) fn answer(listener: BorrowedFd<'_>, notification: &Notification, reply: Reply) {
+    let (val, error, flags) = match reply {
+        Reply::Value(value) => (i64::from(value), 0, 0),
+        Reply::Refuse(errno) => (0, -errno.raw_os_error(), 0),
+        Reply::Make => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE),
+    };
+    let flags = u32::try_from(flags).unwrap_or_default();
+    let response = libc::seccomp_notif_resp { id: notification.id, val, error, flags };
+    // SAFETY: the kernel reads a structure that outlives the call.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response) };
 }

@@ -32,6 +32,8 @@ pub(crate) enum Task {
         dir: PathBuf,
         /// How.
         form: Form,
+        /// The trees below it, base first, where they are at hand.
+        below: Option<Vec<PathBuf>>,
     },
     /// Remove a directory with all that is in it.
     Remove {
@@ -53,11 +55,21 @@ pub(crate) enum Form {
     Single,
 }
 
+impl Form {
+    /// Who an owner is on disk.
+    pub(crate) fn owner(self, uid: u32, gid: u32) -> (u32, u32) {
+        match self {
+            Form::Root | Form::User => (uid, gid),
+            Form::Single => (0, 0),
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn perform(task: Task, mut fds: Descriptors, channel: &Channel) -> Result<(), Error> {
     match task {
         Task::Namespace { single } => namespace::make(single, channel),
-        Task::Unpack { dir, form } => unpack::unpack(File::from(fds.next()?), &dir, form),
+        Task::Unpack { dir, form, below } => unpack::unpack(File::from(fds.next()?), &dir, form, below.as_deref()),
         Task::Remove { dir } => remove::remove(&dir),
         Task::Run(job) => run::run(&job, fds, channel),
     }

@@ -135,7 +135,7 @@ impl Store {
 fn cache_directory(kind: CacheKind, name: String, path: PathBuf, above: usize) -> Option<CacheDirectory> {
     let metadata = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_dir)?;
     let scheme = path.ancestors().nth(above)?.file_name()?.to_str()?.to_owned();
-    let bytes = layer::overlay::disk_usage(&path);
+    let bytes = layer::overlay::disk_usage(&path.join(crate::trees::FILES));
     Some(CacheDirectory { kind, scheme, name, path, bytes, used: metadata.modified().ok()? })
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use oci::{Digest, Hasher};
 
 use crate::error::At;
-use crate::inventory::{Holder, Inventory, StoredFile};
+use crate::inventory::{CacheKind, Holder, Inventory, StoredFile};
 use crate::{Error, Store};
 
 /// Something wrong in the store.
@@ -27,6 +27,11 @@ pub enum Damage {
         image: Digest,
         /// The blob.
         blob: Digest,
+    },
+    /// An unpacked layer whose files are gone.
+    Tree {
+        /// The directory that holds them.
+        path: PathBuf,
     },
     /// A document that cannot be understood.
     Document {
@@ -59,7 +64,8 @@ pub struct Usage {
 }
 
 impl Store {
-    /// Hashes every blob and uncompressed tar and follows every image; lists what is wrong, sorted by file.
+    /// Hashes every blob and uncompressed tar and follows every image; lists what is wrong, sorted by file. Of unpacked layers it only
+    /// tells whether they are there.
     ///
     /// # Errors
     /// When something cannot be read at all.
@@ -74,6 +80,9 @@ impl Store {
                 damage.push(Damage::Content { path: file.path.clone(), found });
             }
         }
+        let holders = inventory.directories.iter().filter(|one| one.kind == CacheKind::Tree).map(|one| &one.path);
+        let gone = holders.filter(|path| !path.join(crate::trees::FILES).is_dir());
+        damage.extend(gone.map(|path| Damage::Tree { path: path.clone() }));
         damage.extend(self.missing_parts(&inventory)?);
         damage.extend(inventory.unreadable.into_iter().map(|(digest, reason)| Damage::Document { digest, reason }));
         Ok(damage)

@@ -55,6 +55,23 @@ pub fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
+/// Whether this test may do what only root may.
+///
+/// `false` means: skip what needs it; the reason is already printed.
+///
+/// # Panics
+/// When the environment has `CI` set and this is not root.
+#[expect(clippy::print_stderr, reason = "a skipped test says why, under the test runner's capture")]
+#[must_use]
+pub fn as_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    assert!(root || !in_ci(), "this needs root, and CI must test everything");
+    if !root {
+        eprintln!("skipped: this needs root");
+    }
+    root
+}
+
 fn search_path() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own: Vec<PathBuf> = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).collect();

@@ -46,6 +46,7 @@ impl<W: Write + Send> EventSink for Plain<W> {
         match event {
             Event::Started { id, name } => state.start(at, id, name),
             Event::Progress { id, what, done, total } => state.progress(at, id, &what, done, total),
+            Event::Stage { .. } => {}
             Event::Log { id, line } => state.say(id, &clean(&line)),
             Event::Finished { id, cached, error } => state.finish(at, id, cached, error),
             Event::Warning { message, location } => state.warn(&message, location.as_deref()),

@@ -47,6 +47,7 @@ impl<W: Write + Send> EventSink for RawJson<W> {
         let (kind, object) = match event {
             Event::Started { id, name } => ("vertexes", Some(state.start(now, id, name))),
             Event::Progress { id, what, done, total } => ("statuses", state.progress(now, id, &what, done, total)),
+            Event::Stage { .. } => return,
             Event::Log { id, line } => ("logs", state.log(&now, id, &line)),
             Event::Finished { id, cached, error } => ("vertexes", state.finish(&now, id, cached, error)),
             Event::Warning { message, location } => ("warnings", Some(warning(&message, location))),

@@ -23,6 +23,17 @@ struct Vertex {
     cached: bool,
     /// Of each part: when it was first and last heard of, and its bytes.
     parts: BTreeMap<String, (Duration, Duration, u64)>,
+    stages: Vec<Stage>,
+}
+
+/// A stage of the pipeline that makes a layer; several run side by side.
+#[derive(Clone, Debug)]
+struct Stage {
+    name: &'static str,
+    began: Duration,
+    ended: Duration,
+    /// Summed over threads.
+    busy: Duration,
 }
 
 impl Timed {
@@ -42,6 +53,10 @@ impl Timed {
             let cached = if vertex.cached { " (cached)" } else { "" };
             let (took, from) = (took.as_secs_f64(), vertex.started.as_secs_f64());
             table.push_str(&format!("{took:10.3} {from:8.3}  {}{cached}\n", clean(&vertex.name)));
+            for stage in &vertex.stages {
+                let (busy, from) = (stage.busy.as_secs_f64(), stage.began.as_secs_f64());
+                table.push_str(&format!("{busy:10.3} {from:8.3}    {}\n", stage.name));
+            }
         }
         table
     }
@@ -63,7 +78,12 @@ impl Vertex {
         let parts = self.parts.iter();
         let parts =
             parts.map(|(name, (first, last, bytes))| slice(row, name, *first, *last, json!({ "bytes": bytes })));
-        std::iter::once(whole).chain(parts).collect()
+        // Stages overlap, so each has a row of its own below its vertex.
+        let stages = self.stages.iter().zip(1..).map(|(stage, below)| {
+            let args = json!({ "busy_ms": stage.busy.as_secs_f64() * 1e3 });
+            slice(1000 * row + below, stage.name, stage.began, stage.ended, args)
+        });
+        std::iter::once(whole).chain(parts).chain(stages).collect()
     }
 }
 
@@ -77,8 +97,8 @@ impl EventSink for Timed {
         let mut vertices = locked(&self.vertices);
         match &event {
             Event::Started { id, name } => {
-                let vertex =
-                    Vertex { name: name.clone(), started: at, ended: None, cached: false, parts: BTreeMap::new() };
+                let (parts, stages) = (BTreeMap::new(), Vec::new());
+                let vertex = Vertex { name: name.clone(), started: at, ended: None, cached: false, parts, stages };
                 vertices.insert(*id, vertex);
             }
             Event::Progress { id, what, done, .. } => {
@@ -90,6 +110,11 @@ impl EventSink for Timed {
             Event::Finished { id, cached, .. } => {
                 if let Some(vertex) = vertices.get_mut(id) {
                     (vertex.ended, vertex.cached) = (Some(at), *cached);
+                }
+            }
+            Event::Stage { id, stage, began, ended, busy } => {
+                if let Some(vertex) = vertices.get_mut(id) {
+                    vertex.stages.push(Stage { name: stage, began: *began, ended: *ended, busy: *busy });
                 }
             }
             Event::Log { .. } | Event::Warning { .. } => {}
@@ -114,13 +139,15 @@ mod tests {
         at(10, Event::Finished { id: a, cached: true, error: None });
         at(15, Event::Progress { id: b, what: "layer".into(), done: 7, total: None });
         at(45, Event::Progress { id: b, what: "layer".into(), done: 9, total: None });
+        let millis = Duration::from_millis;
+        at(1000, Event::Stage { id: b, stage: "hash", began: millis(6), ended: millis(900), busy: millis(400) });
         at(1005, Event::Finished { id: b, cached: false, error: None });
         timed
     }
 
     #[test]
     fn the_longest_comes_first() {
-        let expected = "   seconds     from  what\n     1.000    0.005  long\n     0.010    0.000  short (cached)\n";
+        let expected = "   seconds     from  what\n     1.000    0.005  long\n     0.400    0.006    hash\n     0.010    0.000  short (cached)\n";
         assert_eq!(timed().table(), expected);
     }
 
@@ -128,9 +155,14 @@ mod tests {
     fn a_trace_has_vertices_and_their_parts_in_microseconds() {
         let trace = timed().trace();
         let events = trace["traceEvents"].as_array().unwrap();
-        assert_eq!(events.len(), 3);
+        assert_eq!(events.len(), 4);
         assert_eq!((&events[1]["ts"], &events[1]["dur"]), (&json!(5000), &json!(1_000_000)));
         assert_eq!((&events[2]["name"], &events[2]["dur"]), (&json!("layer"), &json!(30_000)));
         assert_eq!(events[2]["args"]["bytes"], 9);
+        let stage = &events[3];
+        assert_eq!(
+            (&stage["tid"], &stage["dur"], &stage["args"]["busy_ms"]),
+            (&json!(2001), &json!(894_000), &json!(400.0))
+        );
     }
 }

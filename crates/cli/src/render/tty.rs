@@ -105,6 +105,7 @@ impl EventSink for Tty {
         match event {
             Event::Started { id, name } => self.start(at, id, &name),
             Event::Progress { id, what, done, total } => self.progress(id, &what, done, total),
+            Event::Stage { .. } => {}
             Event::Log { id, line } => self.log(id, &line),
             Event::Finished { id, cached, error } => self.finish(at, id, cached, error.as_deref()),
             Event::Warning { message, location } => {

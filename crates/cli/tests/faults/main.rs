@@ -9,5 +9,6 @@ mod interrupts;
 mod network;
 mod places;
 mod registry;
+mod sent_while_made;
 mod support;
 mod usage;

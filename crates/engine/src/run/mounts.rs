@@ -22,11 +22,12 @@ pub(crate) struct Given {
     pub(crate) env: Vec<(String, String)>,
 }
 
-/// The secret of a mount; nothing where it is missing and need not be there.
+/// The secret of a mount. Where it is missing and need not be there, its variable is empty, as with BuildKit.
 pub(crate) fn secret(mount: &Mount, options: &SandboxOptions) -> Result<Given, RunError> {
     let MountKind::Secret { id, env, required, access } = &mount.kind else { return Ok(Given::default()) };
     let Some(content) = options.secrets.get(id).map(|source| read_secret(id, source)).transpose()?.flatten() else {
-        return if *required { Err(RunError::no_secret(id, options)) } else { Ok(Given::default()) };
+        let env = env.iter().map(|name| (name.clone(), String::new())).collect();
+        return if *required { Err(RunError::no_secret(id, options)) } else { Ok(Given { mounts: Vec::new(), env }) };
     };
     let mut given = Given::default();
     if let Some(name) = env {

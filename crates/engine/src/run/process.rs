@@ -15,8 +15,8 @@ use super::mounts::Given;
 use super::{Prepared, RunError, Scratch, mounts, surroundings, user};
 use crate::cancel::Cancel;
 use crate::event::Log;
-use crate::execute::{encoding, keep_index};
 use crate::layers::{LayerRef, Layers};
+use crate::stored::{encoding, keep_index};
 use crate::{Error, SandboxOptions, TimestampPolicy};
 
 /// As in BuildKit.
@@ -95,7 +95,7 @@ impl Run {
                 (layer, None, kept)
             }
         };
-        Ok((keep_index(&self.layers, layer, blob)?, kept.upper))
+        Ok((keep_index(&self.layers, layer, blob)?.0, kept.upper))
     }
 
     /// What the sandbox is asked, and the caches it may use meanwhile.

@@ -10,7 +10,7 @@ use crate::owner::{GROUP, OwnerError, PASSWD, database_text};
 pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// Supplementary groups, in the order of the group file.
+    /// Supplementary groups: the own one, then the others in the order of the group file.
     pub(crate) groups: Vec<u32>,
     /// `HOME` where nothing else sets it.
     pub(crate) home: String,
@@ -32,11 +32,12 @@ pub(crate) fn resolve(tree: Option<&dyn SourceTree>, spec: &str) -> Result<User,
     let home = account.as_ref().map_or("/", |known| known.home).to_owned();
     let uid = account.as_ref().map_or(number.unwrap_or_default(), |known| known.uid);
     if let (Some(uid), Ok(gid)) = (number, group.parse()) {
-        return Ok(User { uid, gid, groups: Vec::new(), home });
+        return Ok(User { uid, gid, groups: vec![gid], home });
     }
     let member = account.as_ref().map(|known| known.name);
     let own = account.as_ref().map_or(0, |known| known.gid);
-    let (gid, groups) = groups(&text(tree, GROUP)?, group, member, own)?;
+    let (gid, others) = groups(&text(tree, GROUP)?, group, member, own)?;
+    let groups = std::iter::once(gid).chain(others.into_iter().filter(|other| *other != gid)).collect();
     Ok(User { uid, gid, groups, home })
 }
 
@@ -120,15 +121,15 @@ mod tests {
     fn users_are_who_runc_makes_them() {
         let user = |uid, gid, groups: &[u32], home: &str| User { uid, gid, groups: groups.to_vec(), home: home.into() };
         for (spec, expected) in [
-            ("", user(0, 0, &[10], "/root")),
-            ("root", user(0, 0, &[10], "/root")),
-            ("app", user(1000, 1001, &[50, 10], "/home/app")),
-            ("1000", user(1000, 1001, &[50, 10], "/home/app")),
-            ("app:staff", user(1000, 50, &[], "/home/app")),
-            ("1000:1000", user(1000, 1000, &[], "/home/app")),
-            ("7:8", user(7, 8, &[], "/")),
-            ("7", user(7, 0, &[], "/")),
-            ("app:77", user(1000, 77, &[], "/home/app")),
+            ("", user(0, 0, &[0, 10], "/root")),
+            ("root", user(0, 0, &[0, 10], "/root")),
+            ("app", user(1000, 1001, &[1001, 50, 10], "/home/app")),
+            ("1000", user(1000, 1001, &[1001, 50, 10], "/home/app")),
+            ("app:staff", user(1000, 50, &[50], "/home/app")),
+            ("1000:1000", user(1000, 1000, &[1000], "/home/app")),
+            ("7:8", user(7, 8, &[8], "/")),
+            ("7", user(7, 0, &[0], "/")),
+            ("app:77", user(1000, 77, &[77], "/home/app")),
         ] {
             assert_eq!(resolve(Some(&tree()), spec).expect(spec), expected, "{spec}");
         }

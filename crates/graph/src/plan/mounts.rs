@@ -36,8 +36,8 @@ impl StageBuild<'_, '_> {
 
     fn mount(&self, mount: &ResolvedMount, input: Option<Input>, span: Span) -> Result<Mount, Problem> {
         match mount.kind {
-            Written::Secret => return Ok(secret(mount)),
-            Written::Ssh => return ssh(mount).map_err(|kind| Problem::new(span, kind)),
+            Written::Secret => return Ok(self.secret(mount)),
+            Written::Ssh => return self.ssh(mount).map_err(|kind| Problem::new(span, kind)),
             Written::Bind | Written::Cache | Written::Tmpfs => {}
         }
         let target = paths::absolute(&self.state.directory, &mount.target);
@@ -65,6 +65,37 @@ impl StageBuild<'_, '_> {
             source,
         }
     }
+
+    fn secret(&self, mount: &ResolvedMount) -> Mount {
+        let id = secret_id(mount);
+        let usual = || mount.env.is_none().then(|| format!("/run/secrets/{}", paths::base_name(&id)));
+        Mount {
+            target: self.written_target(mount).or_else(usual),
+            read_only: true,
+            kind: MountKind::Secret {
+                env: mount.env.clone().map(|name| if name.is_empty() { id.clone() } else { name }),
+                required: mount.required,
+                access: access(mount, 0o400),
+                id,
+            },
+        }
+    }
+
+    fn ssh(&self, mount: &ResolvedMount) -> Result<Mount, ErrorKind> {
+        if !mount.source.is_empty() {
+            return Err(ErrorKind::SshSource);
+        }
+        Ok(Mount {
+            target: self.written_target(mount),
+            read_only: true,
+            kind: MountKind::Ssh { id: agent_id(mount), required: mount.required, access: access(mount, 0o600) },
+        })
+    }
+
+    /// The target that the mount names, if it does, from the working directory.
+    fn written_target(&self, mount: &ResolvedMount) -> Option<String> {
+        (!mount.target.is_empty()).then(|| paths::absolute(&self.state.directory, &mount.target))
+    }
 }
 
 /// What a secret is called.
@@ -78,32 +109,6 @@ pub(super) fn secret_id(mount: &ResolvedMount) -> String {
 /// What an SSH agent is called.
 pub(super) fn agent_id(mount: &ResolvedMount) -> String {
     if mount.id.is_empty() { "default".to_owned() } else { mount.id.clone() }
-}
-
-fn secret(mount: &ResolvedMount) -> Mount {
-    let id = secret_id(mount);
-    let usual = || mount.env.is_none().then(|| format!("/run/secrets/{}", paths::base_name(&id)));
-    Mount {
-        target: if mount.target.is_empty() { usual() } else { Some(mount.target.clone()) },
-        read_only: true,
-        kind: MountKind::Secret {
-            env: mount.env.clone().map(|name| if name.is_empty() { id.clone() } else { name }),
-            required: mount.required,
-            access: access(mount, 0o400),
-            id,
-        },
-    }
-}
-
-fn ssh(mount: &ResolvedMount) -> Result<Mount, ErrorKind> {
-    if !mount.source.is_empty() {
-        return Err(ErrorKind::SshSource);
-    }
-    Ok(Mount {
-        target: (!mount.target.is_empty()).then(|| mount.target.clone()),
-        read_only: true,
-        kind: MountKind::Ssh { id: agent_id(mount), required: mount.required, access: access(mount, 0o600) },
-    })
 }
 
 fn access(mount: &ResolvedMount, mode: u32) -> Access {

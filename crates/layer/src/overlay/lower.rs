@@ -3,7 +3,7 @@
 //! The result, under the other layers' directories, shows what [`Tree`](crate::Tree) says, whatever order the tar is in: a whiteout
 //! hides what is below and not what the layer itself has of that name, wherever in the tar it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 use std::rc::Rc;
 
@@ -22,6 +22,8 @@ use crate::{Entry, EntryKind, Error};
 const MAX_MEMORY: usize = 512 << 20;
 /// No layer unpacks to more, 256 GiB: whatever does is a bomb.
 const MAX_CONTENT: u64 = 256 << 30;
+/// A name that no member can have.
+const HELD: &[u8] = b".wh..shipsmith";
 /// What a directory has until it is described.
 const FILLING: u32 = 0o700;
 
@@ -63,6 +65,8 @@ struct Unpacker<'a> {
     maker: Maker,
     /// Every directory that was made, by the path it really has.
     directories: BTreeMap<TreePath, Entry>,
+    /// What is here only as it is below: directories above what the layer has, and targets of its links.
+    borrowed: BTreeSet<TreePath>,
     /// The directory that the last entry was put in, by the name the tar has for it.
     here: Option<(TreePath, Rc<Dir>)>,
     opaque_root: bool,
@@ -79,6 +83,7 @@ impl<'a> Unpacker<'a> {
             owners: Owners::default(),
             maker: Maker::new(scheme),
             directories: BTreeMap::new(),
+            borrowed: BTreeSet::new(),
             here: None,
             opaque_root: false,
             looked_below: false,
@@ -110,6 +115,7 @@ impl<'a> Unpacker<'a> {
             }
             None => dir.create_dir(&name, FILLING)?,
         }
+        self.borrowed.remove(&path);
         self.remember(path, entry)
     }
 
@@ -140,13 +146,25 @@ impl<'a> Unpacker<'a> {
         if dir.path() == from.path() && name == existing {
             return Ok(());
         }
+        if target.starts_with(&dir.path().join(&name)?) {
+            return self.replace_by_inner(&dir, &name, &from, &existing);
+        }
         self.clear(&dir, &name)?;
         Ok(dir.hard_link(&name, &from, &existing)?)
+    }
+
+    /// A link takes the place of the directory that its target lies in.
+    fn replace_by_inner(&mut self, dir: &Dir, name: &[u8], from: &Dir, existing: &[u8]) -> Result<(), Error> {
+        dir.hard_link(HELD, from, existing)?;
+        self.clear(dir, name)?;
+        dir.hard_link(name, dir, HELD)?;
+        Ok(dir.remove(HELD)?)
     }
 
     /// Copies a file of the layers below into this one, so that it can have another name here.
     fn copy_up(&mut self, path: &TreePath, dir: &Dir, name: &[u8]) -> Result<(), Error> {
         let Some(entry) = self.look(path)? else { return Ok(()) };
+        self.borrowed.insert(path.clone());
         let Some(below) = &self.below else { return Err(Error::NeedsBelow(path.clone())) };
         let Some(merged) = below.directory(&path.parent().unwrap_or_default())? else { return Ok(()) };
         let Some(found) = merged.find(name)? else { return Ok(()) };
@@ -167,17 +185,51 @@ impl<'a> Unpacker<'a> {
         let (dir, name) = self.parent(&real)?;
         match dir.stat(&name)? {
             None => whiteout(&dir, &name),
+            Some(found) if is_whiteout(&found) => Ok(()),
+            Some(found) if !self.shed(&dir, &name, &found)? => whiteout(&dir, &name),
             Some(found) if found.kind == FileKind::Directory => self.make_opaque(&dir.dir(&name)?),
             Some(_) => Ok(()),
         }
     }
 
+    /// Removes from a name what is not the layer's own, which is hidden now; whether anything is left of it. The depth is
+    /// bounded by the length of paths.
+    fn shed(&mut self, dir: &Dir, name: &[u8], found: &Metadata) -> Result<bool, Error> {
+        let path = dir.path().join(name)?;
+        let mut own = !is_whiteout(found) && !self.borrowed.contains(&path);
+        if found.kind == FileKind::Directory {
+            own |= self.shed_all(&dir.dir(name)?)?;
+        }
+        if !own {
+            self.here = None;
+            self.borrowed.remove(&path);
+            match found.kind {
+                FileKind::Directory => self.remove_directory(&path)?,
+                _ => dir.remove(name)?,
+            }
+        }
+        Ok(own)
+    }
+
+    /// The same for all names in a directory.
+    fn shed_all(&mut self, dir: &Dir) -> Result<bool, Error> {
+        let mut own = false;
+        for name in dir.names()? {
+            if let Some(found) = dir.stat(&name)? {
+                own |= self.shed(dir, &name, &found)?;
+            }
+        }
+        Ok(own)
+    }
+
     fn hide_all(&mut self, path: &TreePath) -> Result<(), Error> {
         if path.is_root() {
             self.opaque_root = true;
-            return if self.below.is_some() { Ok(()) } else { Err(Error::NeedsBelow(TreePath::root())) };
+            self.below.ok_or(Error::NeedsBelow(TreePath::root()))?;
+            return self.shed_all(&self.root.dir(path)?).map(drop);
         }
         let dir = self.directory(path)?;
+        self.shed_all(&dir)?;
         self.make_opaque(&dir)
     }
 
@@ -190,7 +242,10 @@ impl<'a> Unpacker<'a> {
         match dir.stat(name)? {
             None => Ok(()),
             Some(found) if found.kind == FileKind::Directory => self.remove_directory(&dir.path().join(name)?),
-            Some(_) => Ok(dir.remove(name)?),
+            Some(_) => {
+                self.borrowed.remove(&dir.path().join(name)?);
+                Ok(dir.remove(name)?)
+            }
         }
     }
 
@@ -203,6 +258,7 @@ impl<'a> Unpacker<'a> {
             .map(|(gone, _)| gone.clone())
             .take_while(|gone| gone.starts_with(path))
             .collect();
+        self.borrowed.retain(|gone| !gone.starts_with(path));
         for gone in gone {
             if let Some(entry) = self.directories.remove(&gone) {
                 self.memory += entry.footprint();
@@ -265,7 +321,10 @@ impl<'a> Unpacker<'a> {
     fn imply(&mut self, dir: &Dir, name: &[u8], path: TreePath, found: Option<Metadata>) -> Result<(), Error> {
         let entry = match self.look(&path)? {
             Some(entry) if !entry.is_dir() => return Err(no_directory(path)),
-            Some(entry) => entry,
+            Some(entry) => {
+                self.borrowed.insert(path.clone());
+                entry
+            }
             None => Entry::new(path.clone(), EntryKind::Directory, 0o755),
         };
         if found.is_some() {

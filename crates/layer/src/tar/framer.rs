@@ -7,6 +7,7 @@ use rootfs::TreePath;
 
 use super::{header, padding};
 use crate::chunk::{ChunkSink, Chunker};
+use crate::spent::Watch;
 use crate::{Content, Entry, Error, Fingerprint};
 
 /// Sees the content bytes of one member as they pass.
@@ -18,12 +19,18 @@ pub(crate) struct Framer<S: ChunkSink> {
     header: Vec<u8>,
     /// When it was begun, in nanoseconds since 1970: what is older is at rest.
     now: i128,
+    reading: Watch,
 }
 
 impl<S: ChunkSink> Framer<S> {
     pub(crate) fn new(chunks: Chunker<S>) -> Framer<S> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Framer { chunks, header: Vec::new(), now: i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) }
+        Framer {
+            chunks,
+            header: Vec::new(),
+            now: i128::try_from(now.as_nanos()).unwrap_or(i128::MAX),
+            reading: Watch::new("read"),
+        }
     }
 
     /// Appends one entry; gives the offset of its content in the tar.
@@ -36,7 +43,7 @@ impl<S: ChunkSink> Framer<S> {
         let mut reader = None;
         if entry.size() > 0 {
             let content = content.ok_or_else(|| Error::NoContent(entry.path.clone()))?;
-            reader = Some(content.open().map_err(|source| read_error(&entry.path, source))?);
+            reader = Some(self.reading.time(|| content.open()).map_err(|source| read_error(&entry.path, source))?);
         }
         let reader = reader.as_deref_mut().map(|reader| reader as &mut dyn Read);
         self.append_known(entry, reader, || content?.fingerprint(), witness)
@@ -87,7 +94,10 @@ impl<S: ChunkSink> Framer<S> {
         while left > 0 {
             let space = self.chunks.space()?;
             let wanted = space.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let got = read_some(reader, &mut space[..wanted]).map_err(|source| read_error(path, source))?;
+            let got = self
+                .reading
+                .time(|| read_some(reader, &mut space[..wanted]))
+                .map_err(|source| read_error(path, source))?;
             if got == 0 {
                 return Err(Error::Changed { path: path.clone(), expected: size, found: Some(size - left) });
             }
@@ -104,10 +114,11 @@ impl<S: ChunkSink> Framer<S> {
         }
     }
 
-    /// Writes the two blocks that end a tar; gives its whole length.
-    pub(crate) fn finish(mut self) -> Result<(u64, S), Error> {
+    /// Writes the two blocks that end a tar; gives its whole length, and how long reading took.
+    pub(crate) fn finish(mut self) -> Result<(u64, Watch, S), Error> {
         self.chunks.write(&[0; 2 * super::BLOCK])?;
-        self.chunks.finish()
+        let (size, sink) = self.chunks.finish()?;
+        Ok((size, self.reading, sink))
     }
 }
 

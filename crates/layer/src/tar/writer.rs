@@ -30,7 +30,7 @@ impl<W: Write> Writer<W> {
 
     /// Ends the tar and gives the sink back.
     pub fn finish(self) -> Result<W, Error> {
-        let (_, Direct(mut sink)) = self.0.finish()?;
+        let (_, _, Direct(mut sink)) = self.0.finish()?;
         sink.flush().map_err(Error::Write)?;
         Ok(sink)
     }

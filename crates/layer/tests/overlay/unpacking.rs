@@ -106,6 +106,28 @@ fn links_to_files_of_lower_layers_are_links() {
 }
 
 #[test]
+fn a_link_takes_the_place_of_the_directory_its_target_is_in() {
+    let layer = vec![dir("a"), file("a/x", "1"), hardlink("a", "a/x")];
+    agrees("unpacking::a_link_takes_the_place_of_the_directory_its_target_is_in", &[layer]);
+}
+
+#[test]
+fn what_a_layer_only_passes_through_is_not_its_own() {
+    let base = vec![dir("b"), dir("b/a"), file("b/f", "1"), dir("c"), file("c/f", "1")];
+    let layers = [
+        vec![opaque("b/a"), whiteout("b")],
+        vec![whiteout("b/f"), whiteout("b")],
+        vec![hardlink("new", "b/f"), whiteout("b")],
+        vec![hardlink("new", "b/f"), opaque("b")],
+        vec![hardlink("new", "b/f"), whiteout("b/f")],
+        vec![file("c/new", "2"), hardlink("c/again", "b/f"), opaque("")],
+    ];
+    for layer in layers {
+        agrees("unpacking::what_a_layer_only_passes_through_is_not_its_own", &[base.clone(), layer]);
+    }
+}
+
+#[test]
 fn the_root_can_be_opaque() {
     let base = vec![dir("d"), file("d/old", "1"), file("gone", "1"), file("changed", "1")];
     let layer = vec![dir("d"), file("d/new", "2"), opaque(""), file("changed", "2")];

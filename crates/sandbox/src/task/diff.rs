@@ -51,7 +51,7 @@ pub(crate) fn write(difference: &Difference<'_>, archive: File) -> Result<(), Er
     Ok(())
 }
 
-fn owners(owners: Option<&Owners>) -> Result<BTreeMap<TreePath, (u32, u32)>, Error> {
+pub(crate) fn owners(owners: Option<&Owners>) -> Result<BTreeMap<TreePath, (u32, u32)>, Error> {
     let known = owners.into_iter().flat_map(|owners| &owners.0);
     known.map(|(path, owner)| Ok((TreePath::new(path)?, *owner))).collect()
 }

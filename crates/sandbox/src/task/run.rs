@@ -6,9 +6,12 @@
 //! command ends, init ends, and with it, by the kernel's rule, every process that is left.
 
 mod capabilities;
+mod cgroup;
+mod chroot;
 mod command;
 mod devices;
 mod files;
+mod identity;
 mod init;
 mod overlay;
 mod prepare;
@@ -22,17 +25,18 @@ mod watch;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
+use layer::overlay::Listing;
 use rootfs::{Root, Time, TreePath};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::thread::UnshareFlags;
 
 use crate::inside::{Inside, Make};
-use crate::sandbox::Job;
+use crate::sandbox::{Job, Storage};
 use crate::task::{Difference, diff};
 use crate::wire::{Answer, Channel};
 use crate::worker::Descriptors;
-use crate::{Cause, Error, Exit, Network, Process, Spec, sys};
+use crate::{Cause, Error, Exit, Level, Network, Process, Spec, sys};
 
 /// What the command writes to.
 #[derive(Debug)]
@@ -45,22 +49,41 @@ struct Output {
 pub(super) fn run(job: &Job, mut fds: Descriptors, channel: &Channel) -> Result<(), Error> {
     let output = Output { output: fds.next()?, error: fds.next()? };
     let archive = fds.next()?;
-    leave(&job.spec)?;
-    let (exit, started) = over_layers(job, output, channel)?;
+    if job.level != Level::Chroot {
+        leave(&job.spec)?;
+    }
+    let (exit, before) = over_layers(job, output, channel)?;
     channel.send(&Answer::Ended(exit.clone()))?;
     match exit {
-        Exit::Code(0) => write_changes(job, started, archive),
+        Exit::Code(0) => write_changes(job, before, archive),
         _ => Ok(()),
+    }
+}
+
+/// What is known of the root before the command starts.
+struct Before {
+    /// When that is, by the clock of the file system, which is behind ours.
+    started: Time,
+    /// Of a copy, what is in it.
+    listing: Option<Listing>,
+}
+
+impl Before {
+    fn note(job: &Job) -> Result<Before, Error> {
+        let scratch = &job.spec.stack.scratch;
+        overlay::make_directory(&scratch.join("started"))?;
+        let started = Root::open(scratch)?.node(&TreePath::new("started")?)?.metadata()?.ctime;
+        let listing = match job.storage {
+            Storage::Overlay => None,
+            Storage::Copies => Some(Listing::take(&Root::open(scratch.join("merged"))?)?),
+        };
+        Ok(Before { started, listing })
     }
 }
 
 /// Into namespaces of our own: from here on nothing that is mounted is seen outside.
 fn leave(spec: &Spec) -> Result<(), Error> {
-    let mut namespaces = UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
+    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     if spec.network == Network::None {
         namespaces |= UnshareFlags::NEWNET;
     }
@@ -73,41 +96,48 @@ fn leave(spec: &Spec) -> Result<(), Error> {
     }
 }
 
-/// How the command ended, and when it was about to start by the clock of the file system, which is behind ours.
-fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Time), Error> {
+fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Before), Error> {
     let world = prepare::prepare(job)?;
-    let started = Root::open(&job.spec.stack.scratch)?.node(&TreePath::new("work")?)?.metadata()?.ctime;
+    let before = Before::note(job)?;
     let root = world.root.as_fd().try_clone_to_owned().map(Inside::new).map_err(Cause::at("hold the root"))?;
     let stubs = stubs::Stubs::missing(&root, world.mounts.iter().map(|mount| &*mount.target));
-    make_directory(&root, &job.spec.process)?;
-    let (init, files) = init::Init::start(job, world, output)?;
+    make_directory(&root, job)?;
+    let cgroup = job.spec.cgroup_parent.as_deref().map(cgroup::Cgroup::make).transpose()?;
+    let (init, files) = init::Init::start(job, world, output, cgroup.as_ref())?;
     let exit = watch::watch(init, channel, &job.spec.stack.scratch);
-    drop(files);
+    drop((files, cgroup));
     let exit = exit?;
     stubs.remove(&root);
     drop(root);
-    unmount(job.spec.stack.scratch.join("merged"), UnmountFlags::DETACH).map_err(Cause::at("unmount the layers"))?;
-    Ok((exit, started))
+    if job.level != Level::Chroot {
+        unmount(job.spec.stack.scratch.join("merged"), UnmountFlags::DETACH).map_err(Cause::at("unmount the layers"))?;
+    }
+    Ok((exit, before))
 }
 
 /// A working directory that is missing is made, and the user's, before anything is mounted over it, as BuildKit does.
-fn make_directory(root: &Inside, process: &Process) -> Result<(), Error> {
-    let Process { directory, uid, gid, .. } = process;
-    root.open_or_make(directory, Make::Directory { uid: *uid, gid: *gid })
+fn make_directory(root: &Inside, job: &Job) -> Result<(), Error> {
+    let Process { directory, uid, gid, .. } = &job.spec.process;
+    let (uid, gid) = job.form().owner(*uid, *gid);
+    root.open_or_make(directory, Make::Directory { uid, gid })
         .map(drop)
         .map_err(|errno: Errno| Error::Directory { directory: directory.clone(), cause: errno.into() })
 }
 
-fn write_changes(job: &Job, started: Time, archive: OwnedFd) -> Result<(), Error> {
+fn write_changes(job: &Job, before: Before, archive: OwnedFd) -> Result<(), Error> {
+    let changed = match job.storage {
+        Storage::Overlay => "upper",
+        Storage::Copies => "merged",
+    };
     let difference = Difference {
-        upper: job.spec.stack.scratch.join("upper"),
+        upper: job.spec.stack.scratch.join(changed),
         lower: &job.spec.stack.lower,
-        started,
+        started: before.started,
         times: job.spec.times,
         form: job.form(),
         owners: job.spec.owners.as_ref(),
         changed: BTreeMap::new(),
-        before: None,
+        before: before.listing,
     };
     diff::write(&difference, archive.into())
 }

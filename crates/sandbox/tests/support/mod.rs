@@ -126,15 +126,23 @@ impl Ground {
 }
 
 impl Outcome {
-    /// The paths in the layer.
-    pub fn paths(&self) -> Vec<String> {
+    /// What is in the layer.
+    pub fn entries(&self) -> Vec<layer::Entry> {
         let mut reader = layer::tar::Reader::new(&self.layer[..], layer::tar::Dialect::Layer);
-        let mut paths = Vec::new();
-        while let Some(entry) = reader.next_entry().expect("a layer") {
-            let whiteout = if entry.is_whiteout() { "!" } else { "" };
-            paths.push(format!("{whiteout}{}", String::from_utf8_lossy(entry.path.as_bytes())));
-        }
-        paths
+        std::iter::from_fn(|| reader.next_entry().expect("a layer")).collect()
+    }
+
+    /// The paths in the layer; of what was removed, with a mark.
+    pub fn paths(&self) -> Vec<String> {
+        let path = |entry: &layer::Entry| String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
+        let mark = |entry: &layer::Entry| if entry.is_whiteout() { "!" } else { "" };
+        self.entries().iter().map(|entry| format!("{}{}", mark(entry), path(entry))).collect()
+    }
+
+    /// User and group of what lies at a path.
+    pub fn owner(&self, path: &str) -> Option<(u32, u32)> {
+        let entries = self.entries();
+        entries.iter().find(|entry| entry.path.as_bytes() == path.as_bytes()).map(|entry| (entry.uid, entry.gid))
     }
 }
 
@@ -148,9 +156,65 @@ impl Drop for Ground {
     }
 }
 
+/// Set where a test runs as an ordinary user: a directory of that user's.
+const PLACE: &str = "SANDBOX_TEST_PLACE";
+
 /// Not /tmp where that is in memory: overlays want a file system with extended attributes.
 fn place() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+    std::env::var_os(PLACE).map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
+}
+
+/// Runs a test again as root of a container that Docker starts: with the capabilities that it gives.
+pub fn as_root_of_a_pod(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(PLACE).is_some() {
+        return body();
+    }
+    let dir = tempfile::tempdir_in(place()).expect("a directory");
+    let kept = "-all,+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,+setfcap,+setpcap,\
+                +net_bind_service,+sys_chroot,+kill,+audit_write";
+    let status = std::process::Command::new("setpriv")
+        .args(["--bounding-set", kept, "--inh-caps=-all", "--"])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(PLACE, dir.path())
+        .status();
+    assert!(status.expect("setpriv").success(), "{test} failed with few capabilities");
+}
+
+/// Whether a process with these arguments is there.
+pub fn is_running(args: &[&str]) -> bool {
+    let line: Vec<u8> = args.iter().flat_map(|arg| [arg.as_bytes(), b"\0"].concat()).collect();
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok()).any(|command| command == line)
+}
+
+/// Runs a test again as an ordinary user, who has subordinate ids. The machine's own users and files stay as they are: the lines
+/// are mounted over `/etc/subuid` and `/etc/subgid` where nobody else sees it.
+pub fn as_user(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(PLACE).is_some() || !is_root() {
+        return body();
+    }
+    let dir = tempfile::tempdir_in(place()).expect("a directory");
+    let (lines, home) = (dir.path().join("lines"), dir.path().join("home"));
+    fs::write(&lines, "daemon:200000:65536\n").expect("lines");
+    fs::create_dir(&home).expect("home");
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    std::os::unix::fs::chown(&home, Some(1), Some(1)).expect("owner");
+    let script = "mount --bind $LINES /etc/subuid && mount --bind $LINES /etc/subgid && \
+                  exec setpriv --reuid=1 --regid=1 --clear-groups \"$0\" --exact $TEST --nocapture";
+    let status = std::process::Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", script])
+        .arg(std::env::current_exe().expect("this program"))
+        .env("LINES", &lines)
+        .env("TEST", test)
+        .env(PLACE, &home)
+        .status();
+    assert!(status.expect("unshare and setpriv").success(), "{test} failed as an ordinary user");
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 fn fill(root: &Path) {

@@ -8,3 +8,4 @@ mod processes;
 mod stat;
 mod support;
 mod tags;
+mod trees;

@@ -18,9 +18,13 @@ pub(super) fn named(name: &str) -> Option<CapabilitySet> {
     CapabilitySet::from_name(name.strip_prefix("CAP_")?)
 }
 
-/// Nothing beyond the default from now on, whatever program is executed.
-pub(super) fn limit() -> Result<(), Errno> {
-    let kept = default();
+/// What is left of the default where the root is but a directory: not what leads out of it, another root or a device.
+pub(super) fn in_chroot() -> CapabilitySet {
+    default().difference(CapabilitySet::SYS_CHROOT | CapabilitySet::MKNOD)
+}
+
+/// Nothing beyond these from now on, whatever program is executed.
+pub(super) fn limit(kept: CapabilitySet) -> Result<(), Errno> {
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         if kept.contains(capability) {

@@ -2,42 +2,50 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::OwnedFd;
 
-use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid, fchown, open, openat2};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, fchdir, setrlimit, setsid, umask};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{Output, capabilities, program, seccomp};
+use super::{Output, capabilities, chroot, identity, program, seccomp};
 use crate::inside::{Inside, Make};
 use crate::sandbox::Job;
-use crate::{Cause, Error, Exit, Process, Spec, Ulimit, sys};
+use crate::task::Form;
+use crate::wire::Channel;
+use crate::{Cause, Error, Exit, Level, Process, Ulimit, sys};
 
 /// Executes the program. Returns only when that fails.
-pub(super) fn become_command(job: &Job, output: Output) -> Result<Exit, Error> {
+pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Result<Exit, Error> {
     let spec = &job.spec;
     setsid().map_err(Cause::at("begin a session"))?;
     spec.ulimits.iter().try_for_each(set_limit)?;
-    connect(output, &spec.process).map_err(Cause::at("connect the command's output"))?;
+    connect(output, job.form().owner(spec.process.uid, spec.process.gid))
+        .map_err(Cause::at("connect the command's output"))?;
+    if job.level == Level::Chroot {
+        chroot::enter(&spec.stack.scratch).map_err(Cause::at("make the copied layers the root"))?;
+    }
     enter_directory(&spec.process.directory)?;
     let environment = environment(&spec.process);
     umask(Mode::from_raw_mode(0o022));
     sys::close_on_exec();
-    if !spec.privileged {
+    sys::default_reserved_signals();
+    if !spec.privileged && job.level != Level::Chroot {
         let filter = seccomp::program()?;
         sys::install_filter(&filter, false).map_err(Cause::at("filter system calls"))?;
     }
-    become_user(spec).map_err(Cause::at("become the command's user"))?;
+    if job.form() == Form::Single {
+        identity::give_up(to_init)?;
+    }
+    become_user(job).map_err(Cause::at("become the command's user"))?;
     Ok(program::execute(&spec.process.args, &environment))
 }
 
 /// Nothing to read, and the pipes to write to, which are the user's: programs open `/dev/stdout` by name.
-fn connect(output: Output, process: &Process) -> Result<(), Errno> {
-    let owner = (Some(Uid::from_raw(process.uid)), Some(Gid::from_raw(process.gid)));
+fn connect(output: Output, (uid, gid): (u32, u32)) -> Result<(), Errno> {
     for pipe in [&output.output, &output.error] {
-        fchown(pipe, owner.0, owner.1)?;
+        fchown(pipe, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     }
     let nothing = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     dup2_stdin(&nothing)?;
@@ -49,12 +57,7 @@ fn connect(output: Output, process: &Process) -> Result<(), Errno> {
 fn enter_directory(directory: &str) -> Result<(), Error> {
     let enter = || {
         let root = Inside::open_root("/")?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        // Not through the links that /proc has to open files.
-        match openat2(&root, directory, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS) {
-            Err(Errno::NOENT) => fchdir(root.open_or_make(directory, Make::ROOTS_DIRECTORY)?),
-            result => fchdir(result?),
-        }
+        fchdir(root.open_or_make(directory, Make::ROOTS_DIRECTORY)?)
     };
     enter().map_err(|errno: Errno| Error::Directory { directory: directory.to_owned(), cause: errno.into() })
 }
@@ -68,11 +71,9 @@ fn environment(process: &Process) -> Vec<(String, String)> {
     environment
 }
 
-/// From the first line of the user in the root's own `/etc/passwd`.
+/// From the first line of the user in `/etc/passwd`: everything is in the sandbox now.
 fn home(uid: u32) -> Option<String> {
-    let passwd: OwnedFd = Inside::open_root("/").ok()?.open("/etc/passwd").ok()?;
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&passwd));
-    let lines = BufReader::new(File::open(path).ok()?).lines().map_while(Result::ok);
+    let lines = BufReader::new(File::open("/etc/passwd").ok()?).lines().map_while(Result::ok);
     lines
         .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
         .find(|fields| fields.get(2).and_then(|field| field.parse().ok()) == Some(uid))
@@ -111,12 +112,14 @@ fn resource(name: &str) -> Option<Resource> {
 }
 
 /// The user with what he may do, and nothing more.
-fn become_user(spec: &Spec) -> Result<(), Errno> {
+fn become_user(job: &Job) -> Result<(), Errno> {
+    let spec = &job.spec;
     let Process { uid, gid, groups, .. } = &spec.process;
     if spec.privileged {
         set_keep_capabilities(true)?;
     } else {
-        capabilities::limit()?;
+        let in_chroot = job.level == Level::Chroot;
+        capabilities::limit(if in_chroot { capabilities::in_chroot() } else { capabilities::default() })?;
     }
     let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
     set_thread_groups(&groups)?;

@@ -6,7 +6,8 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, makedev, mknodat, open};
+use rustix::fs::{FileType, Mode, OFlags, fstat, makedev, mknodat, open, symlinkat};
+use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use super::files::Files;
@@ -90,6 +91,16 @@ fn node(device: Device, files: &Files, form: Form) -> Result<Node, Error> {
     Ok(Node { name, mount })
 }
 
+/// Nodes right in a directory, where nothing can be mounted. What is there stays.
+pub(super) fn make_in(dev: &OwnedFd) -> Result<(), Errno> {
+    let unless_there = |result| if result == Err(Errno::EXIST) { Ok(()) } else { result };
+    for Device { name, major, minor } in STANDARD {
+        let mode = Mode::from_raw_mode(0o666);
+        unless_there(mknodat(dev, name, FileType::CharacterDevice, mode, makedev(major, minor)))?;
+    }
+    LINKS.iter().try_for_each(|(name, target)| unless_there(symlinkat(*target, dev, *name)))
+}
+
 fn hosts_own(device: Device, attributes: MountAttrFlags) -> Result<OwnedFd, Error> {
     let path = Path::new("/dev").join(device.name);
     let failed = || format!("mount the host's {}", path.display());
@@ -100,6 +111,6 @@ fn hosts_own(device: Device, attributes: MountAttrFlags) -> Result<OwnedFd, Erro
         && stat.st_rdev == makedev(device.major, device.minor);
     match is_it {
         true => mounts::copy(std::os::fd::AsFd::as_fd(&fd), attributes).map_err(Cause::at(failed())),
-        false => Err(Cause::at(failed())(rustix::io::Errno::NODEV)),
+        false => Err(Cause::at(failed())(Errno::NODEV)),
     }
 }

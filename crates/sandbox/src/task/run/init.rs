@@ -13,18 +13,24 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::Cgroup;
 use super::files::Files;
+use super::identity::Identity;
 use super::prepare::World;
-use super::{Output, command, root};
+use super::{Output, chroot, command, root};
 use crate::sandbox::Job;
 use crate::spawn::pipe;
 use crate::sys::{self, Fork};
-use crate::{Cause, Error, Exit};
+use crate::wire::Channel;
+use crate::{Cause, Error, Exit, Level};
 
 /// How many processes a command may have at a time. A build that needs more is not known; a fork bomb is there in a second.
 const MAX_PROCESSES: usize = 4096;
 /// How often they are counted.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// How long it may take to end everybody before it is killed, which ends everybody too where there is a namespace.
+const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// What is said about the command, by itself, by init, by the worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,24 +52,31 @@ impl From<Result<Exit, Error>> for Told {
 pub(super) struct Init {
     pid: Pid,
     pidfd: OwnedFd,
-    report: OwnedFd,
+    /// Closed, it tells init to end.
+    report: Option<OwnedFd>,
     reaped: bool,
 }
 
 impl Init {
     /// Starts it. What was made ready is its alone from here on, but for what serves sockets.
-    pub(super) fn start(job: &Job, world: World, output: Output) -> Result<(Init, Files), Error> {
+    pub(super) fn start(
+        job: &Job,
+        world: World,
+        output: Output,
+        cgroup: Option<&Cgroup>,
+    ) -> Result<(Init, Option<Files>), Error> {
         let (report, to_worker) = pipe()?;
         match sys::fork().map_err(Cause::at("start the first process"))? {
             Fork::Child => {
                 drop(report);
-                let told = Told::from(be_first(job, world, output, &to_worker));
+                let joined = cgroup.map_or(Ok(()), Cgroup::join);
+                let told = Told::from(joined.and_then(|()| be_first(job, world, output, &to_worker)));
                 tell(&to_worker, &told);
                 std::process::exit(0)
             }
             Fork::Parent(pid) => {
                 let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(Cause::at("hold the first process"))?;
-                Ok((Init { pid, pidfd, report, reaped: false }, world.files))
+                Ok((Init { pid, pidfd, report: Some(report), reaped: false }, world.files))
             }
         }
     }
@@ -76,7 +89,7 @@ impl Init {
     /// What it said before it ended. When this returns, nothing of the sandbox runs any more.
     pub(super) fn told(mut self) -> Result<Exit, Error> {
         let status = self.reap();
-        match told(&self.report) {
+        match self.report.as_ref().and_then(told) {
             Some(Told::Exit(exit)) => Ok(exit),
             Some(Told::Failed(error)) => Err(error),
             None => Err(Error::Worker(format!("lost the first process of the sandbox ({status:?})"))),
@@ -98,6 +111,8 @@ impl Init {
 impl Drop for Init {
     fn drop(&mut self) {
         if !self.reaped {
+            self.report = None;
+            let _ = poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&PATIENCE));
             let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
             self.reap();
         }
@@ -119,20 +134,30 @@ fn told(from: &OwnedFd) -> Option<Told> {
 }
 
 fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Result<Exit, Error> {
-    end_with_the_worker(to_worker)?;
-    root::build(job, world)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Cause::at("hide the first process"))?;
+    sys::leave_keyring();
+    if job.level == Level::Chroot {
+        chroot::adopt_orphans()?;
+    } else {
+        end_with_the_worker(to_worker)?;
+        root::build(job, world)?;
+    }
     let (report, to_init) = pipe()?;
+    let (channel, commands_end) = Channel::pair()?;
     match sys::fork().map_err(Cause::at("start the command's process"))? {
         Fork::Child => {
             drop(report);
-            let error = command::become_command(job, output);
-            tell(&to_init, &Told::from(error));
+            let told = command::become_command(job, output, &Channel::new(commands_end)).into();
+            tell(&to_init, &told);
             std::process::exit(127)
         }
         Fork::Parent(command) => {
-            drop((to_init, output));
-            let exit = attend(command)?;
-            told(&report).map_or(Ok(exit), |told| match told {
+            drop((to_init, output, commands_end));
+            let exit = attend(command, Identity::listen(&channel, job.form())?, job.level, to_worker);
+            if job.level == Level::Chroot {
+                chroot::end_all();
+            }
+            told(&report).map_or(exit, |told| match told {
                 Told::Exit(exit) => Ok(exit),
                 Told::Failed(error) => Err(error),
             })
@@ -141,9 +166,7 @@ fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Res
 }
 
 /// A worker that is killed takes us along; one that was killed before we could say so has left a pipe without a reader.
-/// Nobody in the sandbox can look into us.
 fn end_with_the_worker(to_worker: &OwnedFd) -> Result<(), Error> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Cause::at("hide the first process"))?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Cause::at("follow the worker"))?;
     let mut fds = [PollFd::new(to_worker, PollFlags::empty())];
     match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
@@ -152,23 +175,33 @@ fn end_with_the_worker(to_worker: &OwnedFd) -> Result<(), Error> {
     }
 }
 
-/// Waits for the command, reaping whoever else ends, and counts.
-fn attend(command: Pid) -> Result<Exit, Error> {
+/// Waits for the command, reaping whoever else ends, and counts, where only its processes are to be seen.
+fn attend(command: Pid, mut identity: Option<Identity>, level: Level, to_worker: &OwnedFd) -> Result<Exit, Error> {
     let pidfd = pidfd_open(command, PidfdFlags::empty()).map_err(Cause::at("hold the command"))?;
-    let processes = open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Cause::at("open /proc"))?;
+    let processes = (level != Level::Chroot).then(all_processes).transpose()?;
     loop {
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&TICK)) {
+        let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN), PollFd::new(to_worker, PollFlags::empty())];
+        fds.extend(identity.as_ref().map(|identity| PollFd::new(identity, PollFlags::IN)));
+        match poll(&mut fds, Some(&TICK)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Cause::at("wait for the command")(errno)),
         }
+        if fds.get(1).is_some_and(|worker| !worker.revents().is_empty()) {
+            return Err(Error::Stopped);
+        }
+        let asked = fds.get(2).map_or(PollFlags::empty(), PollFd::revents);
+        identity = identity.and_then(|identity| identity.serve(asked));
         if let Some(status) = reap(command) {
             return Ok(exit(status));
         }
-        if count(&processes) > MAX_PROCESSES {
+        if asked.is_empty() && processes.as_ref().is_some_and(|processes| count(processes) > MAX_PROCESSES) {
             return Err(Error::TooManyProcesses { limit: MAX_PROCESSES as u64 });
         }
     }
+}
+
+fn all_processes() -> Result<OwnedFd, Error> {
+    open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(Cause::at("open /proc"))
 }
 
 /// Everybody who has ended; how, for the command.

@@ -9,11 +9,11 @@ use rustix::mount::{MountAttrFlags, MountFlags};
 
 use super::devices::{self, Node};
 use super::files::Files;
-use super::overlay;
+use super::{chroot, overlay};
 use crate::inside::Inside;
 use crate::sandbox::Job;
 use crate::task::Form;
-use crate::{Cause, Error, Mount, MountSource, mounts};
+use crate::{Cause, Error, Level, Mount, MountSource, mounts};
 
 /// Something to be mounted.
 #[derive(Debug)]
@@ -34,28 +34,31 @@ pub(super) struct World {
     /// In the order in which they are mounted.
     pub mounts: Vec<Prepared>,
     /// What lies in memory, and serves the sockets among it.
-    pub files: Files,
+    pub files: Option<Files>,
 }
 
 /// Mounts the root file system, and gets ready what goes on top of it.
 pub(super) fn prepare(job: &Job) -> Result<World, Error> {
     let (spec, form) = (&job.spec, job.form());
-    let root =
-        overlay::assemble(&spec.stack, form, if spec.privileged { MountFlags::empty() } else { MountFlags::NODEV })?;
+    if job.level == Level::Chroot {
+        return chroot::prepare(job);
+    }
+    let flags = if spec.privileged { MountFlags::empty() } else { MountFlags::NODEV };
+    let root = overlay::assemble(&spec.stack, job, flags)?;
     let mut files = Files::mount(&spec.stack.scratch)?;
     let mut prepared = vec![
         read_only_file(&mut files, "/etc/resolv.conf", &spec.resolv_conf)?,
         read_only_file(&mut files, "/etc/hosts", &spec.hosts)?,
     ];
     for mount in &spec.mounts {
-        prepared.push(one(mount, &mut files, form, spec.privileged)?);
+        prepared.push(one(mount, &mut files, job)?);
     }
     Ok(World {
         root,
         nodes: devices::nodes(&files, form, spec.privileged)?,
         sys: (form != Form::Root).then(hosts_sys).transpose()?,
         mounts: prepared,
-        files,
+        files: Some(files),
     })
 }
 
@@ -68,12 +71,12 @@ fn hosts_sys() -> Result<OwnedFd, Error> {
     mounts::copy_path(Path::new("/sys"), mounts::INERT_READ_ONLY).map_err(Cause::at("mount the host's /sys"))
 }
 
-fn one(mount: &Mount, files: &mut Files, form: Form, privileged: bool) -> Result<Prepared, Error> {
+fn one(mount: &Mount, files: &mut Files, job: &Job) -> Result<Prepared, Error> {
     let failed = |errno: Errno| failed(mount, errno);
-    let attributes = attributes(mount.read_only, privileged);
+    let (attributes, form) = (attributes(mount.read_only, job.spec.privileged), job.form());
     let shown = match &mount.source {
         MountSource::Stack { stack, path } => {
-            let root = Inside::new(overlay::assemble(stack, form, MountFlags::NODEV)?);
+            let root = Inside::new(overlay::assemble(stack, job, MountFlags::NODEV)?);
             below_of(&root, path, attributes).map_err(failed)?
         }
         MountSource::Directory { path, below } => {
@@ -81,9 +84,9 @@ fn one(mount: &Mount, files: &mut Files, form: Form, privileged: bool) -> Result
         }
         MountSource::Tmpfs { size } => tmpfs(*size, attributes | MountAttrFlags::MOUNT_ATTR_NOSUID).map_err(failed)?,
         MountSource::File { content, uid, gid, mode } => {
-            files.file(&content.0, (*uid, *gid), *mode, of_secret(*mode))?
+            files.file(&content.0, form.owner(*uid, *gid), *mode, of_secret(*mode))?
         }
-        MountSource::Socket { path, uid, gid, mode } => files.relay(path, (*uid, *gid), *mode)?,
+        MountSource::Socket { path, uid, gid, mode } => files.relay(path, form.owner(*uid, *gid), *mode)?,
     };
     let is_directory = is_directory(&shown).map_err(failed)?;
     Ok(Prepared { target: mount.target.clone(), mount: shown, is_directory })

@@ -43,7 +43,6 @@ pub(super) fn build(job: &Job, world: World) -> Result<(), Error> {
     let spec = &job.spec;
     enter(&spec.stack.scratch.join("merged")).map_err(Cause::at("make the layers the root"))?;
     let root = Inside::open_root("/").map_err(Cause::at("open the root"))?;
-    sys::leave_keyring();
     sethostname(spec.hostname.as_bytes()).map_err(Cause::at("set the host's name"))?;
     proc(&root)?;
     dev(&root, spec, job.form(), &world.nodes)?;
@@ -58,7 +57,7 @@ pub(super) fn build(job: &Job, world: World) -> Result<(), Error> {
 }
 
 fn enter(merged: &std::path::Path) -> Result<(), Errno> {
-    sys::unshare(UnshareFlags::NEWNS)?;
+    sys::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWCGROUP)?;
     let merged = rustix::fs::open(merged, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     fchdir(&merged)?;
     pivot_root(".", ".")?;

@@ -75,6 +75,28 @@ pub(super) fn program() -> Result<Vec<libc::sock_filter>, Error> {
     Ok(program)
 }
 
+/// A filter that asks whoever listens about these calls of this machine's own architecture, and lets everything else pass.
+pub(super) fn asking(calls: impl Iterator<Item = u32>) -> Vec<libc::sock_filter> {
+    let [native, _] = &ARCHITECTURES;
+    let mut program = vec![
+        statement(LOAD, ARCHITECTURE),
+        jump(IF_EQUAL, native.audit, 1, 0),
+        statement(RETURN, libc::SECCOMP_RET_ALLOW),
+        statement(LOAD, NUMBER),
+    ];
+    for call in calls {
+        program.extend([jump(IF_EQUAL, call, 0, 1), statement(RETURN, libc::SECCOMP_RET_USER_NOTIF)]);
+    }
+    program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    program
+}
+
+/// The number of a call on this machine, where it has that call.
+pub(super) fn number(name: &str) -> Option<u32> {
+    let [native, _] = &ARCHITECTURES;
+    (native.number)(name).and_then(|number| u32::try_from(number).ok())
+}
+
 /// Everything for one architecture; every way through it ends in it.
 fn body(architecture: &Architecture, rules: &[Rule<'_>]) -> Result<Vec<libc::sock_filter>, Error> {
     let number = |rule: &Rule<'_>| (architecture.number)(rule.name).and_then(|number| u32::try_from(number).ok());

@@ -1,0 +1,111 @@
+//! RUN as a step: looked up under its key, run otherwise.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use futures_util::future::try_join_all;
+use graph::{Mount, MountKind, RunOp, Step};
+use layer::Compression;
+use oci::Digest;
+
+use super::Executor;
+use crate::cache::Made;
+use crate::copy::CopyError;
+use crate::encode::{self, in_compression};
+use crate::event::Log;
+use crate::layers::{LayerRef, blocking};
+use crate::run::{self, Job, Prepared};
+use crate::snapshot::Snapshot;
+use crate::stored::encoding;
+use crate::{Error, steps};
+
+impl Executor<'_> {
+    /// Runs a process, unless it is known what it makes.
+    pub(super) async fn run(&self, step: &Step, op: &RunOp) -> Result<Arc<Snapshot>, Error> {
+        let parent = self.snapshot(op.parent).await?;
+        let vertex = self.events.start(step.label.to_string());
+        let made = self.run_or_find(step, op, &parent.layers(), vertex.logger()).await;
+        let made = made.map_err(|error| error.within(&self.work.source, step.span));
+        let cached = matches!(made, Ok((_, true)));
+        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
+        let (layer, _) = vertex.finish(cached, made)?;
+        Ok(Arc::new(Snapshot::over(parent, layer)))
+    }
+
+    async fn run_or_find(
+        &self,
+        step: &Step,
+        op: &RunOp,
+        parent: &[LayerRef],
+        log: Log,
+    ) -> Result<(LayerRef, bool), Error> {
+        let mounts = try_join_all(op.mounts.iter().map(|mount| self.prepare(step, mount))).await?;
+        let (store, compression) = (self.work.layers.store(), self.compression(step));
+        let key = run::key(op, parent, &mounts, self.work.setting.timestamp);
+        let known = if step.no_cache { None } else { self.known(&key, compression).await? };
+        let cached = known.is_some();
+        let layer = match known {
+            Some(layer) => layer,
+            None => {
+                let job = Job { op, parent, mounts: &mounts, compression, log };
+                let layer = self.work.runner.run(job, self.tree(op.parent), self.events).await?;
+                if let (Some(compression), Some(blob)) = (compression, &layer.blob) {
+                    encode::remember(store, &layer.diff_id, compression, blob)?;
+                }
+                run::record::remember(store, &key, &layer)?;
+                layer
+            }
+        };
+        let made = Made { key, layer: layer.clone(), kept: compression.is_some() };
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+        Ok((layer, cached))
+    }
+
+    /// What the step with this key made before, here or elsewhere, as this build wants it.
+    async fn known(&self, key: &Digest, compression: Option<Compression>) -> Result<Option<LayerRef>, Error> {
+        let Some(compression) = compression else {
+            let here = run::record::find(self.work.layers.store(), key)?;
+            return Ok(here.or_else(|| self.work.imported.find(key).cloned()));
+        };
+        if let Some(here) = run::record::find(self.work.layers.store(), key)? {
+            return in_compression(self.work, &here).await.map(Some);
+        }
+        let Some(elsewhere) = self.work.imported.find(key) else { return Ok(None) };
+        let encoded = elsewhere.blob.as_ref().and_then(|blob| blob.media_type.layer_encoding());
+        if encoded == Some(encoding(compression)) {
+            return Ok(Some(elsewhere.clone()));
+        }
+        in_compression(self.work, elsewhere).await.map(Some)
+    }
+
+    /// The layers that a mount's files come from; of a cache, the one that it holds at first.
+    async fn prepare(&self, step: &Step, mount: &Mount) -> Result<Prepared, Error> {
+        let setting = self.work.setting;
+        let layers = match &mount.kind {
+            MountKind::Bind { input: graph::Input::Step(id), .. } => self.snapshot(*id).await?.layers(),
+            MountKind::Bind { input, source } => {
+                let (input, source) = (self.files(input).await?, source.clone());
+                let items = blocking(move || steps::mirror(&input, &source, &setting)).await?;
+                vec![self.written(None, !step.no_cache, items).await?.layer]
+            }
+            MountKind::Cache { input, source, access, .. } => {
+                let input = match input {
+                    Some(input) => Some(self.files(input).await?),
+                    None if source == "/" => None,
+                    None => {
+                        let origin = "the empty file system that a cache without `from` begins with".to_owned();
+                        return Err(CopyError::Missing { path: source.clone(), origin }.into());
+                    }
+                };
+                let (source, access) = (source.clone(), *access);
+                let items = blocking(move || {
+                    let from = input.as_ref().map(|input| (input, source.as_str()));
+                    steps::cache_content(from, access.as_ref(), &setting)
+                });
+                vec![self.written(None, true, items.await?).await?.layer]
+            }
+            _ => Vec::new(),
+        };
+        Ok(Prepared { mount: mount.clone(), layers })
+    }
+}

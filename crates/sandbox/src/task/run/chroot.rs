@@ -1,0 +1,105 @@
+//! The weakest level: a copy of the layers as the root of a process that shares everything else with the container around it.
+//!
+//! Root in an ordinary pod may not mount, so there is no `/proc`, and `RUN --mount` is refused. It may not filter system calls without switching set-user-id programs off either; the container's filter
+//! holds. What keeps the command in its root is that it lacks the capabilities to leave it.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, fstat, openat, unlinkat, utimensat};
+use rustix::io::{Errno, write};
+use rustix::process::{
+    Pid, Signal, WaitOptions, chdir, getpid, kill_process, set_child_subreaper, wait,
+};
+
+use super::overlay::{self, hold};
+use super::devices;
+use super::prepare::World;
+use crate::inside::{Inside, Make};
+use crate::sandbox::Job;
+use crate::{Cause, Error, Level, Network, Spec};
+
+/// Copies the layers, and puts into the copy what would be mounted elsewhere.
+pub(super) fn prepare(job: &Job) -> Result<World, Error> {
+    refuse_what_is_missing(&job.spec)?;
+    let root = Inside::new(hold(&overlay::copy(&job.spec.stack, job)?)?);
+    let fill = || {
+        devices::make_in(&root.open_or_make("/dev", Make::ROOTS_DIRECTORY)?)?;
+        replace(&root, "resolv.conf", &job.spec.resolv_conf)?;
+        replace(&root, "hosts", &job.spec.hosts)
+    };
+    fill().map_err(Cause::at("fill the copied root"))?;
+    let root = root.as_fd().try_clone_to_owned().map_err(Cause::at("hold the root"))?;
+    Ok(World { root, nodes: Vec::new(), sys: None, mounts: Vec::new(), files: None })
+}
+
+fn refuse_what_is_missing(spec: &Spec) -> Result<(), Error> {
+    let missing = |missing: &str| Error::Unavailable {
+        level: Level::Chroot,
+        missing: missing.to_owned(),
+        remedies: vec!["run where another level is available: see `shipsmith doctor`".into()],
+    };
+    if spec.network == Network::None {
+        return Err(missing("it shares its network with the container around it"));
+    }
+    if spec.privileged {
+        return Err(missing("it has no privilege to give"));
+    }
+    match spec.mounts.first() {
+        Some(mount) => {
+            Err(Error::Mount { target: mount.target.clone(), problem: "isolation level chroot cannot mount anything".into() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// A file in `/etc`, before anything is compared: it is not a change. The directory's time stays.
+fn replace(root: &Inside, name: &str, content: &[u8]) -> Result<(), Errno> {
+    let etc = root.open_or_make("/etc", Make::ROOTS_DIRECTORY)?;
+    let stat = fstat(&etc)?;
+    match unlinkat(&etc, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file: OwnedFd = openat(&etc, name, flags, Mode::from_raw_mode(0o644))?;
+    write(&file, content)?;
+    let time = |seconds, nanos: u64| Timespec { tv_sec: seconds, tv_nsec: nanos.cast_signed() };
+    let times = Timestamps {
+        last_access: time(stat.st_atime, stat.st_atime_nsec),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
+    };
+    utimensat(&etc, "", &times, AtFlags::EMPTY_PATH)
+}
+
+/// The command's process moves into the copy.
+pub(super) fn enter(scratch: &Path) -> Result<(), Errno> {
+    chdir(scratch.join("merged"))?;
+    rustix::process::chroot(".")?;
+    chdir("/")
+}
+
+/// Whoever loses its parent becomes a child of this process, and can be found by it.
+pub(super) fn adopt_orphans() -> Result<(), Error> {
+    set_child_subreaper(Some(getpid())).map_err(Cause::at("adopt orphans"))
+}
+
+/// Ends every descendant: children, then whoever becomes one by that.
+pub(super) fn end_all() {
+    loop {
+        for child in children() {
+            let _ = kill_process(child, Signal::KILL);
+        }
+        match wait(WaitOptions::empty()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn children() -> Vec<Pid> {
+    let own = getpid().as_raw_nonzero();
+    let listed = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}

@@ -1,0 +1,114 @@
+//! Looking at the process that asks, as `/proc` of the sandbox shows it: its memory, descriptors, parents.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat, openat2};
+use rustix::io::Errno;
+
+use super::{HELD, low};
+
+/// `PATH_MAX`, and `NGROUPS_MAX`.
+const MAX_PATH: usize = 4096;
+const MAX_GROUPS: u32 = 65_536;
+
+/// A process: its number, and when it was started, by which it differs from a later one of that number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Caller {
+    process: u32,
+    started: u64,
+    parent: u32,
+}
+
+impl Caller {
+    /// The process that a thread belongs to.
+    pub(super) fn of(thread: u32) -> Result<Caller, Errno> {
+        let status = fs::read_to_string(format!("/proc/{thread}/status")).map_err(|_| Errno::SRCH)?;
+        let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+        Caller::numbered(process.ok_or(Errno::SRCH)?).ok_or(Errno::SRCH)
+    }
+
+    /// Who started it, unless that is init.
+    pub(super) fn parent(&self) -> Option<Caller> {
+        if self.parent > 1 { Caller::numbered(self.parent) } else { None }
+    }
+
+    /// From `/proc/PID/stat`, behind the name, which may hold anything.
+    fn numbered(process: u32) -> Option<Caller> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
+        let parent = fields.nth(1)?.parse().ok()?;
+        let started = fields.nth(17)?.parse().ok()?;
+        Some(Caller { process, started, parent })
+    }
+}
+
+/// The file that a call names by directory, path and flags.
+pub(super) fn file(thread: u32, directory: u64, path: u64, flags: u64) -> Result<OwnedFd, Errno> {
+    let path = text(thread, path)?;
+    let is_set = |flag: i32| flags & u64::from(flag.unsigned_abs()) != 0;
+    if path.is_empty() {
+        return if is_set(libc::AT_EMPTY_PATH) { descriptor(thread, directory, true) } else { Err(Errno::NOENT) };
+    }
+    let held = if is_set(libc::AT_SYMLINK_NOFOLLOW) { HELD | OFlags::NOFOLLOW } else { HELD };
+    if path.starts_with(b"/") {
+        let root = open(format!("/proc/{thread}/root"), HELD | OFlags::DIRECTORY, Mode::empty())?;
+        return openat2(root, path, held, Mode::empty(), ResolveFlags::IN_ROOT);
+    }
+    openat(descriptor(thread, directory, false)?.as_fd(), path, held, Mode::empty())
+}
+
+/// What an open descriptor shows, or the working directory.
+pub(super) fn descriptor(thread: u32, number: u64, is_file: bool) -> Result<OwnedFd, Errno> {
+    let path = match low(number).cast_signed() {
+        libc::AT_FDCWD => format!("/proc/{thread}/cwd"),
+        number if number < 0 => return Err(Errno::BADF),
+        number => format!("/proc/{thread}/fd/{number}"),
+    };
+    let flags = if is_file { HELD } else { HELD | OFlags::DIRECTORY };
+    open(path, flags, Mode::empty()).map_err(|errno| if errno == Errno::NOENT { Errno::BADF } else { errno })
+}
+
+fn memory(thread: u32) -> Result<File, Errno> {
+    OpenOptions::new().read(true).write(true).open(format!("/proc/{thread}/mem")).map_err(|_| Errno::FAULT)
+}
+
+/// A path, up to its NUL. It may end at the end of what can be read.
+fn text(thread: u32, address: u64) -> Result<Vec<u8>, Errno> {
+    let memory = memory(thread)?;
+    let mut text = Vec::new();
+    while text.len() < MAX_PATH {
+        let at = address.wrapping_add(text.len() as u64);
+        let mut piece = [0; 256];
+        // Not beyond a page, the next of which may not be there.
+        let room = (4096 - at % 4096).min(256) as usize;
+        let got = memory.read_at(piece.get_mut(..room).unwrap_or_default(), at).map_err(|_| Errno::FAULT)?;
+        let piece = piece.get(..got).unwrap_or_default();
+        match piece.iter().position(|byte| *byte == 0) {
+            Some(end) => {
+                text.extend_from_slice(piece.get(..end).unwrap_or_default());
+                return Ok(text);
+            }
+            None if got == 0 => return Err(Errno::FAULT),
+            None => text.extend_from_slice(piece),
+        }
+    }
+    Err(Errno::NAMETOOLONG)
+}
+
+/// A list of groups.
+pub(super) fn numbers(thread: u32, address: u64, count: u32) -> Result<Vec<u32>, Errno> {
+    if count > MAX_GROUPS {
+        return Err(Errno::INVAL);
+    }
+    let mut bytes = vec![0; count as usize * 4];
+    memory(thread)?.read_exact_at(&mut bytes, address).map_err(|_| Errno::FAULT)?;
+    let (numbers, _) = bytes.as_chunks::<4>();
+    Ok(numbers.iter().map(|bytes| u32::from_ne_bytes(*bytes)).collect())
+}
+
+/// Where the caller wants an answer.
+pub(super) fn write(thread: u32, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    memory(thread)?.write_all_at(bytes, address).map_err(|_| Errno::FAULT)
+}
