@@ -4,6 +4,25 @@
 //! Everything happens in **workers**: this program executed again under another name, which enters the namespaces of its
 //! [`Level`], does one task and exits. A program that uses this room calls [`become_worker`] first thing in `main`.
 //!
+//! # What each level guarantees
+//!
+//! | the command cannot | root | subuid | single-id | chroot |
+//! |---|---|---|---|---|
+//! | reach files outside its root, or write through links planted in it | yes | yes | yes | by path |
+//! | see the builder's environment, or a process that is not its own | yes | yes | yes | see, for want of `/proc`; but it can signal them |
+//! | outlive its step, the builder or a kill of either | yes | yes | yes | yes, but for a kill of init itself |
+//! | mount, make namespaces, open devices that are not in the default `/dev` | yes | yes | yes | yes |
+//! | have capabilities beyond Docker's default | yes | yes | yes | yes, without `SYS_CHROOT` and `MKNOD` |
+//! | make system calls beyond Docker's default profile | yes | yes | yes | by the container's filter |
+//! | use descriptors of the builder | yes | yes | yes | yes |
+//! | do as root of the machine | no | yes | yes | no |
+//! | start more than 2048 processes, or fill the disk | yes | yes | yes | the disk |
+//! | use the network, with [`Network::None`] | yes | yes | yes | refused |
+//!
+//! Owners, at single-id, are kept for files and directories that `chown` was called on by programs of the machine's own
+//! architecture; what another user creates there is root's. `RUN --mount` is refused at chroot. `tests/` holds an attempt for
+//! each line.
+//!
 //! The order to read in: [`Spec`] (what is asked), `spawn` and `wire` (how a worker is started and talks), `worker` (what it
 //! does first), `task` (what it is for).
 

@@ -32,7 +32,8 @@ fn stronger_levels_say_what_is_missing() {
 #[test]
 fn a_command_runs_and_its_changes_are_a_layer() {
     in_a_pod("a_command_runs_and_its_changes_are_a_layer", |ground| {
-        let outcome = ground.sh("cat /etc/hosts; echo new > /etc/new; rm /etc/group; chown 5:6 /root; id -u; echo x > /dev/null");
+        let outcome =
+            ground.sh("cat /etc/hosts; echo new > /etc/new; rm /etc/group; chown 5:6 /root; id -u; echo x > /dev/null");
         assert_eq!((outcome.code, &*outcome.output), (0, "127.0.0.1\tlocalhost buildkitsandbox\n0\n"), "{outcome:?}");
         assert_eq!(outcome.paths(), ["etc", "!etc/group", "etc/new", "root"]);
         assert_eq!(outcome.owner("root"), Some((5, 6)));
@@ -57,8 +58,16 @@ fn nobody_outlives_the_command_or_the_builder() {
 #[test]
 fn the_root_is_not_left_and_what_is_not_had_is_refused() {
     in_a_pod("the_root_is_not_left_and_what_is_not_had_is_refused", |ground| {
-        assert_eq!(ground.answer("ls /; ls /proc; cd ../../..; ls | wc -l"), "bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp\n8");
-        for script in ["chroot /tmp /bin/true", "mkdir /tmp/bin; cp /bin/busybox /tmp/bin; chroot /tmp /bin/busybox true", "mknod /tmp/d b 7 0", "mount -t tmpfs x /tmp"] {
+        assert_eq!(
+            ground.answer("ls /; ls /proc; cd ../../..; ls | wc -l"),
+            "bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp\n8"
+        );
+        for script in [
+            "chroot /tmp /bin/true",
+            "mkdir /tmp/bin; cp /bin/busybox /tmp/bin; chroot /tmp /bin/busybox true",
+            "mknod /tmp/d b 7 0",
+            "mount -t tmpfs x /tmp",
+        ] {
             assert_ne!(ground.sh(script).code, 0, "{script}");
         }
         let mut spec = ground.spec("true");

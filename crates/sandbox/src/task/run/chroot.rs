@@ -7,31 +7,61 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, fstat, openat, unlinkat, utimensat};
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, fstat, openat, renameat, unlinkat, utimensat};
 use rustix::io::{Errno, write};
-use rustix::process::{
-    Pid, Signal, WaitOptions, chdir, getpid, kill_process, set_child_subreaper, wait,
-};
+use rustix::process::{Pid, Signal, WaitOptions, chdir, getpid, kill_process, set_child_subreaper, wait};
 
-use super::overlay::{self, hold};
 use super::devices;
+use super::overlay::{self, hold};
 use super::prepare::World;
 use crate::inside::{Inside, Make};
 use crate::sandbox::Job;
 use crate::{Cause, Error, Level, Network, Spec};
 
+/// What is covered by ours while the command runs: directory and name.
+const COVERED: [(&str, &str); 3] = [("", "dev"), ("etc", "hosts"), ("etc", "resolv.conf")];
+
 /// Copies the layers, and puts into the copy what would be mounted elsewhere.
 pub(super) fn prepare(job: &Job) -> Result<World, Error> {
     refuse_what_is_missing(&job.spec)?;
     let root = Inside::new(hold(&overlay::copy(&job.spec.stack, job)?)?);
+    let scratch = hold(&job.spec.stack.scratch)?;
     let fill = || {
+        COVERED.iter().try_for_each(|(dir, name)| cover(&root, &scratch, dir, name))?;
         devices::make_in(&root.open_or_make("/dev", Make::ROOTS_DIRECTORY)?)?;
-        replace(&root, "resolv.conf", &job.spec.resolv_conf)?;
-        replace(&root, "hosts", &job.spec.hosts)
+        put(&root, "resolv.conf", &job.spec.resolv_conf)?;
+        put(&root, "hosts", &job.spec.hosts)
     };
     fill().map_err(Cause::at("fill the copied root"))?;
     let root = root.as_fd().try_clone_to_owned().map_err(Cause::at("hold the root"))?;
     Ok(World { root, nodes: Vec::new(), sys: None, mounts: Vec::new(), files: None })
+}
+
+/// Brings back what was covered, so that it does not count as changed.
+pub(super) fn uncover(job: &Job, root: &Inside) -> Result<(), Error> {
+    let scratch = hold(&job.spec.stack.scratch)?;
+    rootfs::Root::open(job.spec.stack.scratch.join("merged"))?.remove_all(&rootfs::TreePath::new("dev")?)?;
+    let bring_back = |(dir, name): &(&str, &str)| {
+        let parent = root.open(dir)?;
+        keeping_times(&parent, || {
+            unless_missing(unlinkat(&parent, *name, AtFlags::empty()).or(Ok(())))?;
+            unless_missing(renameat(&scratch, covered(name), &parent, *name))
+        })
+    };
+    COVERED.iter().try_for_each(bring_back).map_err(Cause::at("restore the copied root"))
+}
+
+fn cover(root: &Inside, scratch: &OwnedFd, dir: &str, name: &str) -> Result<(), Errno> {
+    let parent = root.open_or_make(dir, Make::ROOTS_DIRECTORY)?;
+    keeping_times(&parent, || unless_missing(renameat(&parent, name, scratch, covered(name))))
+}
+
+fn covered(name: &str) -> String {
+    format!("covered-{name}")
+}
+
+fn unless_missing(result: Result<(), Errno>) -> Result<(), Errno> {
+    if result == Err(Errno::NOENT) { Ok(()) } else { result }
 }
 
 fn refuse_what_is_missing(spec: &Spec) -> Result<(), Error> {
@@ -47,30 +77,32 @@ fn refuse_what_is_missing(spec: &Spec) -> Result<(), Error> {
         return Err(missing("it has no privilege to give"));
     }
     match spec.mounts.first() {
-        Some(mount) => {
-            Err(Error::Mount { target: mount.target.clone(), problem: "isolation level chroot cannot mount anything".into() })
-        }
+        Some(mount) => Err(Error::Mount {
+            target: mount.target.clone(),
+            problem: "isolation level chroot cannot mount anything".into(),
+        }),
         None => Ok(()),
     }
 }
 
-/// A file in `/etc`, before anything is compared: it is not a change. The directory's time stays.
-fn replace(root: &Inside, name: &str, content: &[u8]) -> Result<(), Errno> {
-    let etc = root.open_or_make("/etc", Make::ROOTS_DIRECTORY)?;
-    let stat = fstat(&etc)?;
-    match unlinkat(&etc, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno),
-    }
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file: OwnedFd = openat(&etc, name, flags, Mode::from_raw_mode(0o644))?;
-    write(&file, content)?;
+fn put(root: &Inside, name: &str, content: &[u8]) -> Result<(), Errno> {
+    let etc = root.open("/etc")?;
+    keeping_times(&etc, || {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat(&etc, name, flags, Mode::from_raw_mode(0o644))?;
+        write(&file, content).map(drop)
+    })
+}
+
+fn keeping_times(dir: &OwnedFd, change: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+    let stat = fstat(dir)?;
+    change()?;
     let time = |seconds, nanos: u64| Timespec { tv_sec: seconds, tv_nsec: nanos.cast_signed() };
     let times = Timestamps {
         last_access: time(stat.st_atime, stat.st_atime_nsec),
         last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
     };
-    utimensat(&etc, "", &times, AtFlags::EMPTY_PATH)
+    utimensat(dir, "", &times, AtFlags::EMPTY_PATH)
 }
 
 /// The command's process moves into the copy.

@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, fchdir, setrlimit, setsid, umask};
+use rustix::process::{Resource, Rlimit, fchdir, getrlimit, setrlimit, setsid, umask};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{Output, capabilities, chroot, identity, program, seccomp};
+use super::{MAX_TASKS, Output, capabilities, chroot, identity, program, seccomp};
 use crate::inside::{Inside, Make};
 use crate::sandbox::Job;
 use crate::task::Form;
@@ -20,6 +20,11 @@ use crate::{Cause, Error, Exit, Level, Process, Ulimit, sys};
 pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Result<Exit, Error> {
     let spec = &job.spec;
     setsid().map_err(Cause::at("begin a session"))?;
+    if matches!(job.level, Level::Subordinate | Level::SingleId) {
+        let most = Some(MAX_TASKS as u64);
+        let hard = getrlimit(Resource::Nproc).maximum.min(most).or(most);
+        setrlimit(Resource::Nproc, Rlimit { current: hard, maximum: hard }).map_err(Cause::at("limit processes"))?;
+    }
     spec.ulimits.iter().try_for_each(set_limit)?;
     connect(output, job.form().owner(spec.process.uid, spec.process.gid))
         .map_err(Cause::at("connect the command's output"))?;

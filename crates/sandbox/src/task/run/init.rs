@@ -17,15 +17,13 @@ use super::cgroup::Cgroup;
 use super::files::Files;
 use super::identity::Identity;
 use super::prepare::World;
-use super::{Output, chroot, command, root};
+use super::{MAX_PROCESSES, Output, chroot, command, root};
 use crate::sandbox::Job;
 use crate::spawn::pipe;
 use crate::sys::{self, Fork};
 use crate::wire::Channel;
 use crate::{Cause, Error, Exit, Level};
 
-/// How many processes a command may have at a time. A build that needs more is not known; a fork bomb is there in a second.
-const MAX_PROCESSES: usize = 4096;
 /// How often they are counted.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 

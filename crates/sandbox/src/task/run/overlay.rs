@@ -88,7 +88,7 @@ fn options(lower: &[OwnedFd], upper: &OwnedFd, work: &OwnedFd, form: Form) -> St
     let numbers: Vec<String> = lower.iter().rev().map(|fd| fd.as_raw_fd().to_string()).collect();
     let marks = if form == Form::Root { "" } else { ",userxattr" };
     format!(
-        "lowerdir={},upperdir={},workdir={},index=off,redirect_dir=off,metacopy=off,volatile{marks}",
+        "lowerdir={},upperdir={},workdir={},index=off,redirect_dir=nofollow,metacopy=off,volatile{marks}",
         numbers.join(":"),
         upper.as_raw_fd(),
         work.as_raw_fd(),

@@ -41,10 +41,15 @@ const DEV_SIZE: &str = "65536k";
 /// From the worker's mount namespace to one in which nothing is left but the sandbox.
 pub(super) fn build(job: &Job, world: World) -> Result<(), Error> {
     let spec = &job.spec;
+    sys::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWCGROUP).map_err(Cause::at("make namespaces"))?;
+    // While the old one is in sight: in a user namespace the kernel gives no new `/proc` to who could not see all of it before.
+    let proc = mounts::create("proc", &[], mounts::INERT).map_err(Cause::at("mount /proc"))?;
     enter(&spec.stack.scratch.join("merged")).map_err(Cause::at("make the layers the root"))?;
     let root = Inside::open_root("/").map_err(Cause::at("open the root"))?;
     sethostname(spec.hostname.as_bytes()).map_err(Cause::at("set the host's name"))?;
-    proc(&root)?;
+    plain_directory(&root, "proc")
+        .and_then(|target| mounts::attach(&proc, &target))
+        .map_err(Cause::at("mount /proc"))?;
     dev(&root, spec, job.form(), &world.nodes)?;
     sys_fs(&root, spec.privileged, world.sys)?;
     for mount in &world.mounts {
@@ -57,17 +62,11 @@ pub(super) fn build(job: &Job, world: World) -> Result<(), Error> {
 }
 
 fn enter(merged: &std::path::Path) -> Result<(), Errno> {
-    sys::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWCGROUP)?;
     let merged = rustix::fs::open(merged, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     fchdir(&merged)?;
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")
-}
-
-fn proc(root: &Inside) -> Result<(), Error> {
-    let mount = || mounts::attach(&mounts::create("proc", &[], mounts::INERT)?, &plain_directory(root, "proc")?);
-    mount().map_err(Cause::at("mount /proc"))
 }
 
 /// A directory right below the root, made if it is missing. Not a link: whoever planted it would have us mount elsewhere.
