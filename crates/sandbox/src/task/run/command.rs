@@ -126,6 +126,10 @@ fn become_user(job: &Job) -> Result<(), Errno> {
         let in_chroot = job.level == Level::Chroot;
         capabilities::limit(if in_chroot { capabilities::in_chroot() } else { capabilities::default() })?;
     }
+    if job.form() == Form::Single {
+        // There is nobody else to become; init says that we are.
+        return Ok(());
+    }
     let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
     set_thread_groups(&groups)?;
     let (uid, gid) = (Uid::from_raw(*uid), Gid::from_raw(*gid));

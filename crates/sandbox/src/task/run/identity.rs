@@ -13,14 +13,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::PollFlags;
 use rustix::fs::{AtFlags, FileType, Gid, OFlags, Uid, XattrFlags, chownat, fstat, getxattr, setxattr};
 use rustix::io::Errno;
+use rustix::process::Pid;
 
 use self::caller::Caller;
 use self::credentials::Credentials;
 use super::seccomp;
+use crate::sandbox::Job;
 use crate::sys::{self, Notification, Reply};
 use crate::task::Form;
 use crate::wire::Channel;
-use crate::{Cause, Error};
+use crate::{Cause, Error, Process};
 
 /// The calls that are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,13 +107,23 @@ impl AsFd for Identity {
 
 impl Identity {
     /// Waits until the command asks, where it does.
-    pub(super) fn listen(from_command: &Channel, form: Form) -> Result<Option<Identity>, Error> {
-        if form != Form::Single {
+    /// The command itself begins as the step's user.
+    pub(super) fn listen(from_command: &Channel, job: &Job, command: Pid) -> Result<Option<Identity>, Error> {
+        if job.form() != Form::Single {
             return Ok(None);
         }
         let calls = CALLS.iter().filter_map(|(name, call)| Some((seccomp::number(name)?, *call))).collect();
         let listener = from_command.receive_descriptors()?.into_iter().next();
-        Ok(listener.map(|listener| Identity { listener, calls, known: BTreeMap::new() }))
+        let Process { uid, gid, groups, .. } = &job.spec.process;
+        let mut known = BTreeMap::new();
+        if (*uid, *gid, groups.is_empty()) != (0, 0, true) {
+            let caller = Caller::of(command.as_raw_nonzero().get().unsigned_abs());
+            known.insert(
+                caller.map_err(Cause::at("look at the command"))?,
+                Credentials::new(*uid, *gid, groups.clone()),
+            );
+        }
+        Ok(listener.map(|listener| Identity { listener, calls, known }))
     }
 
     /// Answers, if somebody asks; gives itself up when nobody is left who could.

@@ -151,7 +151,7 @@ fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Res
         }
         Fork::Parent(command) => {
             drop((to_init, output, commands_end));
-            let exit = attend(command, Identity::listen(&channel, job.form())?, job.level, to_worker);
+            let exit = attend(command, Identity::listen(&channel, job, command)?, job.level, to_worker);
             if job.level == Level::Chroot {
                 chroot::end_all();
             }

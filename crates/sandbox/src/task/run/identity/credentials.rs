@@ -20,9 +20,13 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
+    pub(super) fn new(uid: u32, gid: u32, groups: Vec<u32>) -> Credentials {
+        let all = |id| Ids { real: id, effective: id, saved: id, file_system: id };
+        Credentials { user: all(uid), group: all(gid), groups }
+    }
+
     pub(super) fn root() -> Credentials {
-        let zero = Ids { real: 0, effective: 0, saved: 0, file_system: 0 };
-        Credentials { user: zero, group: zero, groups: Vec::new() }
+        Credentials::new(0, 0, Vec::new())
     }
 
     pub(super) fn of(&self, whose: Whose) -> &Ids {
