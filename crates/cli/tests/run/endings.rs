@@ -1,0 +1,82 @@
+//! However a step ends, and whatever it leaves running, filling or forking: it is over, and nothing is left of it.
+
+use std::fs;
+use std::process::Command;
+
+use testkit::tools::{require, run};
+
+use crate::support::{Ground, running};
+
+#[test]
+fn what_runs_in_the_background_ends_with_the_step() {
+    let Some(ground) = Ground::new() else { return };
+    let marker = format!("98{}", std::process::id());
+    let script = format!(
+        "sleep {marker} & (setsid sleep {marker} &) ; nohup sleep {marker} > /dev/null 2>&1 & \
+         setsid sh -c \"trap '' TERM HUP INT; sleep {marker}; sleep {marker}\" & echo started"
+    );
+    for end in ["true", "exit 5", "kill -9 $$"] {
+        ground.build(&format!("FROM base\nRUN {script}; {end}\n"), &["--no-cache"]);
+        assert_eq!(running(&format!("sleep {marker}")), 0, "{end}");
+    }
+    ground.is_clean();
+}
+
+#[test]
+fn exit_codes_and_signals_are_told() {
+    let Some(ground) = Ground::new() else { return };
+    assert!(ground.fails("FROM base\nRUN exit 42\n", &[]).contains("exit code: 42"));
+    assert!(ground.fails("FROM base\nRUN sh -c 'kill -SEGV $$'; exit $?\n", &[]).contains("139"));
+    assert!(ground.fails("FROM base\nRUN [\"/no/such\"]\n", &[]).contains("/no/such"));
+    let said = ground.fails("FROM base\nRUN echo out; echo err >&2; printf unfinished; false\n", &[]);
+    assert!(["out", "err", "unfinished"].iter().all(|line| said.contains(line)), "{said}");
+    ground.is_clean();
+}
+
+#[test]
+fn a_fork_bomb_ends_with_a_word() {
+    let Some(ground) = Ground::new() else { return };
+    let marker = format!("97{}", std::process::id());
+    let bomb = format!("FROM base\nRUN bomb() {{ while :; do sleep {marker} & done; }}; bomb\n");
+    let said = ground.fails(&bomb, &[]);
+    assert!(said.contains("process") || said.contains("fork"), "{said}");
+    assert_eq!(running(&format!("sleep {marker}")), 0);
+    ground.goes_on();
+}
+
+#[test]
+fn a_full_disk_ends_with_a_word() {
+    let Some(ground) = Ground::new() else { return };
+    let Some(mount) = require("mount") else { return };
+    let store = ground.environment().store();
+    fs::create_dir(&store).expect("ours");
+    run(mount.command().args(["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).arg(&store));
+    let said = ground.build("FROM base\nRUN dd if=/dev/zero of=/big bs=1M count=1000\n", &[]);
+    let again = ground.build("FROM base\nRUN echo small > /small\n", &[]);
+    let holders = fs::read_to_string("/proc/self/mountinfo").expect("it").matches(&store.display().to_string()).count();
+    run(Command::new("umount").arg(&store));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stderr.to_lowercase().contains("space"), "{}", said.stderr);
+    assert_eq!(again.code, Some(0), "the room is free again: {}", again.stderr);
+    assert_eq!(holders, 1, "only the tmpfs itself");
+    ground.is_clean();
+}
+
+#[test]
+fn a_flood_of_output_is_no_flood_of_memory() {
+    let Some(ground) = Ground::new() else { return };
+    let said =
+        ground.builds("FROM base\nRUN head -c 50000000 /dev/zero | tr '\\0' x; seq 1 100000; echo the-end\n", &[]);
+    assert!(said.contains("the-end"));
+    ground.is_clean();
+}
+
+#[test]
+fn limits_are_those_asked_for() {
+    let Some(ground) = Ground::new() else { return };
+    let said = ground.prints("", "ulimit -n; ulimit -Hn", &["--ulimit=nofile=77:99"]);
+    assert_eq!(said, "77\n99\n");
+    let shm = ground.prints("", "df -k /dev/shm | tail -n 1 | awk '{ print $2 }'", &["--shm-size=2m"]);
+    assert_eq!(shm.trim(), "2048");
+    ground.is_clean();
+}

@@ -1,0 +1,85 @@
+//! `--cache-to` and `--cache-from`: what one machine ran, another need not.
+//!
+//! A step that would print another number each time shows whether it was run.
+
+use testkit::registry_server::RegistryServer;
+
+use crate::support::Ground;
+
+/// Two stages whose steps never make the same twice.
+const DOCKERFILE: &str = "FROM base AS tools\n\
+    RUN cat /proc/sys/kernel/random/uuid > /tool\n\
+    FROM base\n\
+    RUN cat /proc/sys/kernel/random/uuid > /own\n\
+    COPY --from=tools /tool /tool\n";
+
+/// What a build on a machine that has never seen the Dockerfile makes with `flags`.
+fn elsewhere(flags: &[&str]) -> Option<(String, String)> {
+    let other = Ground::new()?;
+    let said = other.builds(DOCKERFILE, flags);
+    Some((other.digest(DOCKERFILE, flags), said))
+}
+
+#[test]
+fn a_directory_carries_every_step() {
+    let Some(ground) = Ground::new() else { return };
+    let cache = ground.environment().path("cache");
+    let (to, from) = (format!("--cache-to=type=local,dest={},mode=max", cache.display()), cache.display());
+    let digest = ground.digest(DOCKERFILE, &[&to]);
+    let (same, said) = elsewhere(&[&format!("--cache-from=type=local,src={from}")]).expect("root");
+    assert_eq!(same, digest);
+    assert_eq!(said.matches(" CACHED").count(), 2, "{said}");
+    assert!(!said.contains("prepare a sandbox"), "{said}");
+    let (other, _) = elsewhere(&[]).expect("root");
+    assert_ne!(other, digest);
+    ground.is_clean();
+}
+
+#[test]
+fn the_least_carries_the_steps_of_the_image_alone() {
+    let Some(ground) = Ground::new() else { return };
+    let cache = ground.environment().path("cache");
+    let digest = ground.digest(DOCKERFILE, &[&format!("--cache-to=type=local,dest={}", cache.display())]);
+    let (other, said) = elsewhere(&[&format!("--cache-from=type=local,src={}", cache.display())]).expect("root");
+    assert_ne!(other, digest, "the tool was made anew");
+    assert_eq!(said.matches(" CACHED").count(), 1, "{said}");
+}
+
+#[test]
+fn a_registry_carries_it_and_an_image_its_own() {
+    let (Some(ground), Some(registry)) = (Ground::new(), RegistryServer::start()) else { return };
+    let cache = format!("{}/team/app:cache", registry.address());
+    let to = format!("--cache-to=type=registry,ref={cache},mode=max");
+    let digest = ground.digest(DOCKERFILE, &[&to]);
+    let (same, said) = elsewhere(&[&format!("--cache-from={cache}")]).expect("root");
+    assert_eq!(same, digest, "{said}");
+
+    let image = format!("{}/team/app:1", registry.address());
+    ground.builds(
+        "FROM base\nRUN cat /proc/sys/kernel/random/uuid > /own\n",
+        &["--push", "-t", &image, "--cache-to=type=inline"],
+    );
+    let other = Ground::new().expect("root");
+    let said =
+        other.builds("FROM base\nRUN cat /proc/sys/kernel/random/uuid > /own\n", &[&format!("--cache-from={image}")]);
+    assert_eq!(said.matches(" CACHED").count(), 1, "{said}");
+}
+
+#[test]
+fn a_cache_that_is_not_there_is_told_of_and_done_without() {
+    let (Some(ground), Some(registry)) = (Ground::new(), RegistryServer::start()) else { return };
+    let from = format!("--cache-from={}/nobody/nothing:1", registry.address());
+    let said = ground.builds(DOCKERFILE, &[&from]);
+    assert!(said.contains("cannot be used"), "{said}");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_fails_the_build_unless_that_is_no_matter() {
+    let Some(ground) = Ground::new() else { return };
+    let file = ground.environment().write("file", "in the way");
+    let to = format!("--cache-to=type=local,dest={}/cache", file.display());
+    let ended = ground.build(DOCKERFILE, &[&to]);
+    assert_ne!(ended.code, Some(0), "{}", ended.stderr);
+    let said = ground.builds(DOCKERFILE, &[&format!("{to},ignore-error=true")]);
+    assert!(said.contains("no cache was written"), "{said}");
+}

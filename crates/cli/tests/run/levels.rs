@@ -1,0 +1,167 @@
+//! What each isolation level guarantees, as a table that is tested row by row.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use testkit::environment::{Ended, ended};
+use testkit::tools::require;
+
+use crate::support::{CANARY, Ground};
+
+/// A user of our own, whom the machine's files do not know.
+const USER: u32 = 61_234;
+
+/// Runs the program as an ordinary user in a mount namespace where that user has an account and, at the level `subuid`,
+/// subordinate ids. The user's home, store and working directory are the ground's.
+pub(crate) fn ordinary(ground: &Ground, level: &str, arguments: &[String]) -> Ended {
+    let work = ground.environment().work();
+    let home = work.parent().expect("it is in a directory");
+    let write = |name: &str, text: String| {
+        let path = home.join(name);
+        fs::write(&path, text).expect("ours");
+        path.display().to_string()
+    };
+    let passwd = fs::read_to_string("/etc/passwd").expect("it");
+    let passwd = write("passwd", format!("{passwd}tester:x:{USER}:{USER}::/:/bin/sh\n"));
+    let ids = if level == "subuid" { format!("tester:{}:65536\n", 1 << 30) } else { String::new() };
+    let ids = write("subids", ids);
+    let script = "mount --bind \"$0\" /etc/passwd; mount --bind \"$1\" /etc/subuid; mount --bind \"$1\" /etc/subgid; \
+         chown -R \"$2\" \"$3\"; chmod 755 \"$3\"; who=$2; shift 3; exec setpriv --reuid \"$who\" --regid \"$who\" --clear-groups \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, &passwd, &ids, &USER.to_string()]).arg(home);
+    command.arg(env!("CARGO_BIN_EXE_shipsmith")).args(arguments);
+    ground.environment().confine(&mut command);
+    ended(&mut command)
+}
+
+/// Runs the program as root with what a pod's root may do by default.
+fn pod(ground: &Ground, arguments: &[String]) -> Ended {
+    let kept = "+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,\
+                +mknod,+audit_write,+setfcap";
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", &format!("-all,{kept}"), "--inh-caps=-all"]);
+    command.arg(env!("CARGO_BIN_EXE_shipsmith")).args(arguments);
+    ground.environment().confine(&mut command);
+    ended(&mut command)
+}
+
+/// A build at a level.
+fn at(ground: &Ground, level: &str, dockerfile: &str, flags: &[&str]) -> Ended {
+    let isolation = format!("--isolation={level}");
+    let arguments = ground.arguments(dockerfile, &[&[&isolation[..]], flags].concat());
+    match level {
+        "root" => ground.environment().run(arguments),
+        "chroot" => pod(ground, &arguments),
+        other => ordinary(ground, other, &arguments),
+    }
+}
+
+/// A promise, what a step does to test it (it must succeed), and the levels that make it.
+const PROMISES: [(&str, &str, &[&str]); 12] = [
+    ("root of its own", "test $(id -u) = 0", &["root", "subuid", "single-id", "chroot"]),
+    (
+        "files of any owner",
+        "touch /f && chown app:staff /f && test $(stat -c %u:%g /f) = 1000:50",
+        &["root", "subuid", "single-id", "chroot"],
+    ),
+    (
+        "set-id bits",
+        "touch /f && chmod 6755 /f && test $(stat -c %a /f) = 6755",
+        &["root", "subuid", "single-id", "chroot"],
+    ),
+    (
+        "other users",
+        "mkdir -m 777 /w; busybox su app -s /bin/sh -c 'touch /w/x && test $(id -u) = 1000'",
+        &["root", "subuid"],
+    ),
+    ("its own processes only", "test $(ls /proc | grep -c '^[0-9]') -lt 12", &["root", "subuid", "single-id"]),
+    ("its own host name", "test $(hostname) = buildkitsandbox", &["root", "subuid", "single-id"]),
+    (
+        "a read-only kernel",
+        "! (: >> /proc/sys/kernel/core_pattern) 2>/dev/null && ! (: >> /proc/sysrq-trigger) 2>/dev/null",
+        &["root", "subuid", "single-id"],
+    ),
+    ("no mounting", "mkdir /m; ! mount -t tmpfs t /m 2>/dev/null", &["root", "subuid", "single-id", "chroot"]),
+    ("no namespaces", "! unshare -U true 2>/dev/null", &["root", "subuid", "single-id"]),
+    ("a system call filter", "grep -q '^Seccomp:.2' /proc/self/status", &["root", "subuid", "single-id"]),
+    ("nothing of the host's files", "! cat CANARY 2>/dev/null", &["root", "subuid", "single-id", "chroot"]),
+    (
+        "device nodes that work",
+        "echo x > /dev/null && test $(head -c 3 /dev/zero | wc -c) = 3",
+        &["root", "subuid", "single-id", "chroot"],
+    ),
+];
+
+fn keeps_its_promises(level: &str) {
+    let Some(ground) = Ground::new() else { return };
+    let Some(_) = require("setpriv") else { return };
+    let canary = ground.canary().join("file");
+    fs::set_permissions(&canary, fs::Permissions::from_mode(0o644)).expect("ours");
+    let mut broken = Vec::new();
+    for (promise, script, levels) in PROMISES {
+        if !levels.contains(&level) {
+            continue;
+        }
+        let script = script.replace("CANARY", &canary.display().to_string());
+        let ended = at(&ground, level, &format!("FROM base\nRUN {script}\n"), &["--no-cache"]);
+        assert!(!ended.stderr.contains(CANARY), "{}", ended.stderr);
+        if ended.code != Some(0) {
+            broken.push(format!("{promise}: {}", ended.stderr));
+        }
+    }
+    assert!(broken.is_empty(), "{level}:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn root_keeps_its_promises() {
+    keeps_its_promises("root");
+}
+
+#[test]
+fn subordinate_ids_keep_their_promises() {
+    keeps_its_promises("subuid");
+}
+
+#[test]
+fn a_single_id_keeps_its_promises() {
+    keeps_its_promises("single-id");
+}
+
+#[test]
+fn chroot_keeps_its_promises() {
+    keeps_its_promises("chroot");
+}
+
+/// The same layer, bit for bit, whoever made it.
+#[test]
+fn every_level_makes_the_same_layer() {
+    let step = "FROM base\nRUN mkdir -p /d/e && echo x > /d/f && chown -R app:staff /d && chmod 4711 /d/f && ln /d/f /d/g && \
+         rm -r /tmp && ln -s x /d/l && mkfifo /d/p && rm -r /home && mkdir -m 700 /home && touch -d '2001-02-03 04:05:06' /d/f\n";
+    let digest = |level: &str| {
+        let ground = Ground::new()?;
+        let ended = at(&ground, level, step, &["--metadata-file=meta.json"]);
+        assert_eq!(ended.code, Some(0), "{level}: {}", ended.stderr);
+        let meta: serde_json::Value = serde_json::from_str(&ground.environment().read("meta.json")).expect("JSON");
+        Some(meta["containerimage.digest"].as_str().expect("a digest").to_owned())
+    };
+    let Some(root) = digest("root") else { return };
+    for level in ["subuid", "single-id", "chroot"] {
+        assert_eq!(digest(level).as_ref(), Some(&root), "{level}");
+    }
+}
+
+/// An ordinary user is told of the level, and nothing weaker is ever taken by itself.
+#[test]
+fn what_is_not_available_is_refused_with_the_setting_that_would_help() {
+    let Some(ground) = Ground::new() else { return };
+    let dockerfile = "FROM base\nRUN true\n";
+    let arguments = ground.arguments(dockerfile, &["--isolation=root"]);
+    let ended = ordinary(&ground, "single-id", &arguments);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("root"), "{}", ended.stderr);
+    let arguments = ground.arguments(dockerfile, &["--isolation=subuid"]);
+    let ended = ordinary(&ground, "single-id", &arguments);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("/etc/subuid"), "{}", ended.stderr);
+}
