@@ -47,8 +47,7 @@ fn a_command_runs_and_its_changes_are_a_layer() {
 #[test]
 fn owners_get_into_the_layer() {
     at_each("owners_get_into_the_layer", |ground| {
-        let outcome = ground
-            .sh("mkdir /d && touch /d/a /d/b && chown 5:6 /d/a && chown -R 7 /d && mv /d/a /d/c && \
+        let outcome = ground.sh("mkdir /d && touch /d/a /d/b && chown 5:6 /d/a && chown -R 7 /d && mv /d/a /d/c && \
              cd /d && ln -s c l && chown 9:9 l && chown 33:33 /etc/passwd");
         assert_eq!(outcome.code, 0, "{outcome:?}");
         let owners = ["d", "d/b", "d/c", "etc/passwd"].map(|path| outcome.owner(path));
