@@ -114,12 +114,10 @@ fn networks_and_directories_are_as_asked() {
 }
 
 #[test]
-fn stopping_and_bombs_end_it() {
-    at_each("stopping_and_bombs_end_it", |ground| {
+fn stopping_ends_it() {
+    at_each("stopping_ends_it", |ground| {
         let stop = Stop::new().expect("a switch");
         stop.set();
         assert_eq!(ground.run_until(&ground.spec("sleep 1000"), &stop).err(), Some(Error::Stopped));
-        let error = ground.try_run(&ground.spec("bomb() { bomb | bomb & }; bomb; sleep 1000")).expect_err("too many");
-        assert!(matches!(error, Error::TooManyProcesses { .. }), "{error}");
     });
 }
