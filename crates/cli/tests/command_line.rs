@@ -16,9 +16,10 @@ fn usage_errors_end_with_2_and_a_hint() {
     let directory = here();
     let unknown = shipsmith(directory.path(), &["build", "--platfrom=linux/amd64", "."]);
     assert_eq!(unknown.status.code(), Some(2));
-    let refused = shipsmith(directory.path(), &["build", "--secret=id=a", "."]);
+    let refused = shipsmith(directory.path(), &["build", "--sbom=true", "."]);
     assert_eq!(refused.status.code(), Some(2));
-    let expected = "error: --secret is not supported: it is for RUN, which is not executed yet\nhint: leave it out\n";
+    let expected =
+        "error: --sbom is not supported: attestations are not made yet\nhint: leave it out: none is the default here\n";
     assert_eq!((stderr(&refused).as_str(), stdout(&refused).as_str()), (expected, ""));
 }
 

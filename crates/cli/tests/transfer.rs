@@ -55,7 +55,6 @@ fn what_is_imported_is_listed_inspected_exported_and_removed() {
     }
     assert!(ok(at, &["rm", "example/tiny:1"]).starts_with("removed example/tiny:1"));
     assert!(!ok(at, &["images"]).contains("example/tiny:1"));
-    ok(at, &["rm", &digest]);
     assert_eq!(ok(at, &["images", "-q"]), "");
 }
 

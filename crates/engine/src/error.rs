@@ -189,6 +189,7 @@ impl Error {
             Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.hint(),
             Self::Copy(error) => error.hint(),
             Self::Owner(error) => error.hint(),
+            Self::Run(error) => error.hint(),
             Self::Pattern(error) => error.hint(),
             Self::Unsupported { hint, .. } => Some(hint.clone()),
             other => other.own_hint().map(str::to_owned).or_else(|| other.list_hint()),

@@ -199,7 +199,7 @@ impl ErrorKind {
             Self::Platform(_) => "write os/architecture, such as linux/arm64",
             Self::LaterStage { .. } => "move that stage in front of this one",
             Self::VariableInFrom(_) => "name a stage with FROM and an ARG before the first FROM, and use its name",
-            Self::RunRefused => "RUN is not executed yet; --run=skip leaves it out, and says so",
+            Self::RunRefused => "--run=execute runs it, --run=skip leaves it out and says so",
             Self::UnsupportedPlatform(_) => "Windows images need a Windows builder: build with --builder",
             Self::Mode(_) => "write an octal number such as 0755, or changes such as u=rwX,go=rX",
             Self::Checksum(_) => "write algorithm:hex, such as sha256:...",

@@ -110,8 +110,8 @@ fn a_base_whose_argument_has_no_value() {
 fn a_run_is_refused_by_its_line() {
     let environment = app("FROM scratch\nCOPY a /b\nRUN make \\\n  install\n");
     let message = "error: the target needs a RUN, and RUN is refused\nDockerfile:3\n  3 | RUN make \\\n    | ^^^^^^^^^^\n\
-                   hint: RUN is not executed yet; --run=skip leaves it out, and says so\n";
-    assert_said(&environment, &["build", "-t", "x", "app"], 1, message);
+                   hint: --run=execute runs it, --run=skip leaves it out and says so\n";
+    assert_said(&environment, &["build", "--run=refuse", "-t", "x", "app"], 1, message);
     assert_nothing_left(&environment);
 }
 

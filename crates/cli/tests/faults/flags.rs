@@ -70,7 +70,20 @@ const CASES: &[Case] = &[
 ];
 
 /// Flags that have a test of their own below, or (the last two) elsewhere in this file's neighbours.
-const OWN_TESTS: &[&str] = &["--push", "--pull", "--offline", "--load", "--help"];
+const OWN_TESTS: &[&str] = &[
+    "--push",
+    "--pull",
+    "--offline",
+    "--load",
+    "--help",
+    // Those of RUN: tests/run.
+    "--cache-from",
+    "--cache-to",
+    "--secret",
+    "--ssh",
+    "--cgroup-parent",
+    "--isolation",
+];
 
 /// Options of `type=image`, `type=oci` and the like, each with its effect.
 const OUTPUTS: &[Case] = &[

@@ -75,31 +75,33 @@ fn bad_outputs() {
 
 #[test]
 fn what_is_not_there_yet_says_why() {
-    let no_run = "it is for RUN, which is not executed yet";
     let attest = ("attestations are not made yet", "leave it out: none is the default here");
-    let store = (
-        "shipsmith's cache is the local store, which is not exported yet",
-        "leave it out; keep the store between builds with --store DIR",
+    let limit = (
+        "buildx knows no such limit for BuildKit either",
+        "limit the whole build, such as with systemd-run, or use --ulimit and --cgroup-parent",
     );
+    let cache =
+        ("its service is not spoken to yet", "use type=registry, or type=local with a directory that the CI keeps");
     let cases = [
         ("--sbom=true", "--sbom", attest.0, attest.1),
         ("--provenance=mode=max", "--provenance", attest.0, attest.1),
         ("--attest=type=sbom", "--attest", attest.0, attest.1),
         ("--builder=x", "--builder", "builds run in this process, not on a builder", "leave it out"),
-        ("--secret=id=a", "--secret", no_run, "leave it out"),
-        ("--ssh=default", "--ssh", no_run, "leave it out"),
-        ("--cgroup-parent=a", "--cgroup-parent", no_run, "leave it out"),
-        ("--memory=1g", "--memory", no_run, "leave it out"),
-        ("--resource=memory=1g", "--resource", no_run, "leave it out"),
-        ("--isolation=process", "--isolation", no_run, "leave it out"),
-        ("--security-opt=x", "--security-opt", no_run, "leave it out"),
-        ("--cache-from=x", "--cache-from", store.0, store.1),
-        ("--cache-to=x", "--cache-to", store.0, store.1),
+        ("--memory=1g", "--memory", limit.0, limit.1),
+        ("--resource=memory=1g", "--resource", limit.0, limit.1),
+        (
+            "--security-opt=x",
+            "--security-opt",
+            "BuildKit has no such thing either",
+            "use RUN --security=insecure and --allow security.insecure",
+        ),
+        ("--cache-from=type=gha", "--cache-from type=gha", cache.0, cache.1),
+        ("--cache-to=type=gha", "--cache-to type=gha", cache.0, cache.1),
         ("--policy=x", "--policy", "source policies are not evaluated yet", "pin bases by digest instead"),
         ("--squash", "--squash", "BuildKit has no such thing either", "use fewer COPY instructions"),
         ("--merge-layers", "--merge-layers", "layers are not merged yet", "use fewer COPY instructions"),
         ("--print=outline", "--print", "it is the old name of --call", "use --call"),
-        ("--allow=device=x", "--allow device", no_run, "leave it out"),
+        ("--allow=device=x", "--allow device", "devices of the host are not given to RUN", "leave it out"),
     ];
     for (typed, flag, reason, hint) in cases {
         assert_refused(&[typed], &format!("error: {flag} is not supported: {reason}\nhint: {hint}\n"));

@@ -96,3 +96,17 @@ fn the_builders_variables_are_given_only_when_asked() {
     assert_eq!(leaks(&ground.environment().store()), [""; 0]);
     ground.is_clean();
 }
+
+/// An agent's socket is there for the step that asks, and what is said through it arrives.
+#[test]
+fn an_agent_is_reached_by_the_step_that_asks() {
+    let Some(ground) = Ground::new() else { return };
+    let socket = ground.environment().path("agent");
+    let agent = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let flag = format!("--ssh=default={}", socket.display());
+    let said = ground.prints("--mount=type=ssh", "test -S $SSH_AUTH_SOCK && echo is a socket", &[&flag]);
+    assert_eq!(said, "is a socket\n");
+    drop(agent);
+    let said = ground.fails("FROM base\nRUN --mount=type=ssh,required true\n", &["--no-cache"]);
+    assert!(said.contains("ssh agent default: not found"), "{said}");
+}

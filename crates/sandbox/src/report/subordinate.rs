@@ -32,7 +32,7 @@ impl Maps {
     /// Names them, for trees whose files belong to these ids.
     pub(super) fn scheme(&self) -> String {
         let ranges =
-            |ranges: &[Range]| ranges.iter().map(|r| format!("{}+{}", r.first, r.count)).collect::<Vec<_>>().join(",");
+            |ranges: &[Range]| ranges.iter().map(|r| format!("{}x{}", r.first, r.count)).collect::<Vec<_>>().join("_");
         format!("subuid-{}-{}-{}-{}", self.uid, self.gid, ranges(&self.uids), ranges(&self.gids))
     }
 }
