@@ -53,7 +53,9 @@ fn count(program: &Path, name: &str) -> Result<u64, String> {
 
 fn write(counts: &BTreeMap<String, u64>) -> Result<(), String> {
     let mut text = String::from("# Instructions of the hot paths; `cargo xtask guard --write` counts them anew.\n");
-    counts.iter().for_each(|(name, count)| drop(writeln!(text, "{name} {count}")));
+    for (name, count) in counts {
+        let _ = writeln!(text, "{name} {count}");
+    }
     fs::write(root().join(EXPECTED), text).map_err(|error| format!("cannot write {EXPECTED}: {error}"))
 }
 

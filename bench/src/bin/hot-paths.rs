@@ -10,8 +10,10 @@ use rootfs::TreePath;
 
 type Done = Result<(), Box<dyn Error>>;
 
-/// The names under which `bench/instructions.txt` knows them.
-const PATHS: [(&str, fn() -> Done); 7] = [
+/// A path, and the name under which `bench/instructions.txt` knows it.
+type HotPath = (&'static str, fn() -> Done);
+
+const PATHS: [HotPath; 7] = [
     ("frame", || write(Compression::None, 2000, 2000)),
     ("gzip", || write(Compression::Gzip { level: 1 }, 40, 100_000)),
     ("zstd", || write(Compression::Zstd { level: 1 }, 40, 100_000)),
@@ -30,7 +32,10 @@ fn main() -> Done {
     Ok(())
 }
 
-fn entries(count: usize, size: usize) -> Result<Vec<(Entry, Vec<u8>)>, Box<dyn Error>> {
+/// A file, and its bytes.
+type File = (Entry, Vec<u8>);
+
+fn entries(count: usize, size: usize) -> Result<Vec<File>, Box<dyn Error>> {
     let one = |number: usize| {
         let path = TreePath::new(format!("usr/lib/module{}/file{number}", number / 30))?;
         let content = (0..size).map(|at| ((at * number) >> (at % 7)) as u8).collect();

@@ -2,7 +2,7 @@
 //!
 //! Whiteouts are character devices 0/0, opaque directories carry an extended attribute
 //! (kernel, Documentation/filesystems/overlayfs.rst). Nothing here mounts anything: where the layers below matter, they are looked
-//! through as the kernel would ([`below`]).
+//! through as the kernel would (`below`).
 
 mod below;
 mod changes;

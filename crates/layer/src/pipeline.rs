@@ -104,6 +104,7 @@ pub(crate) struct Pipeline<S> {
 }
 
 /// Where the tail is.
+#[expect(clippy::large_enum_variant, reason = "one a layer, moved once")]
 enum Stage<S> {
     /// Here, as long as there is at most one chunk, which waits.
     Alone { tail: Tail<S>, waiting: Option<Chunk>, codec: Option<Codec> },

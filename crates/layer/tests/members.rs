@@ -44,7 +44,7 @@ impl Kept {
 /// Files of many sizes, some of which fill chunks of their own.
 fn tree() -> Vec<Member> {
     let file = |number: usize| {
-        let size = if number % 97 == 0 { 3_000_000 } else { number * 7919 % 60_000 };
+        let size = if number.is_multiple_of(97) { 3_000_000 } else { number * 7919 % 60_000 };
         let content: Vec<u8> = (0..size).map(|at| ((at / 3 * number) >> (at % 5)) as u8).collect();
         let kind = EntryKind::File { size: size as u64 };
         (Entry::new(path(&format!("dir/file{number:04}")), kind, 0o644), Some(content))

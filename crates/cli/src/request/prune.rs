@@ -14,8 +14,7 @@ const KINDS: &[&str] = &["base", "run", "layer", "member", "recompressed", "tree
 /// What is to be removed.
 pub(crate) fn prune(args: &PruneArgs) -> Result<Prune, RequestError> {
     let filters = args.filters.iter().map(|text| filter(text)).collect::<Result<Vec<_>, _>>()?;
-    let kinds: Vec<String> =
-        filters.iter().filter_map(|(key, value)| (*key == "type").then(|| value.clone())).collect();
+    let kinds: Vec<String> = filters.iter().filter(|(key, _)| *key == "type").map(|(_, value)| value.clone()).collect();
     let until = filters.iter().find(|(key, _)| *key == "until").map(|(_, value)| value.as_str());
     let keep = args.keep_storage.as_deref().map(|text| sandbox::bytes("--keep-storage", text));
     Ok(Prune {

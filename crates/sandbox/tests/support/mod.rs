@@ -149,9 +149,8 @@ impl Outcome {
 impl Drop for Ground {
     fn drop(&mut self) {
         for entry in fs::read_dir(self.dir.path()).into_iter().flatten().flatten() {
-            if let Err(error) = self.sandbox.remove(&entry.path()) {
-                eprintln!("left behind: {error}");
-            }
+            let removed = self.sandbox.remove(&entry.path());
+            assert!(removed.is_ok() || std::thread::panicking(), "left behind: {removed:?}");
         }
     }
 }
