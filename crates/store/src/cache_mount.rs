@@ -42,6 +42,8 @@ pub struct CacheMount {
 const READY: &str = "ready";
 /// The id, for people who look.
 const ID: &str = "id";
+/// Held exclusively while it is filled.
+const FILLING: &str = "filling";
 /// Held exclusively while a directory is chosen.
 const CHOICE: &str = "lock";
 
@@ -57,6 +59,23 @@ impl CacheMount {
     #[must_use]
     pub fn is_new(&self) -> bool {
         !self.holder.join(READY).exists()
+    }
+
+    /// Has it filled if it is new, by one user at a time: the others wait for the one that does. `fill` is given the directory
+    /// to mount, in which a process that was killed may have left something.
+    ///
+    /// # Errors
+    /// When `fill` fails, or it cannot be locked or written down.
+    pub fn fill_once<E: From<Error>>(&self, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+        if !self.is_new() {
+            return Ok(());
+        }
+        let _one_at_a_time = FileLock::exclusive(&self.holder.join(FILLING))?;
+        if self.is_new() {
+            fill(&self.path())?;
+            self.set_ready()?;
+        }
+        Ok(())
     }
 
     /// Says that.

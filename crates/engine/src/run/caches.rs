@@ -1,5 +1,8 @@
 //! `RUN --mount=type=cache`: directories that outlive builds.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -40,9 +43,7 @@ impl Cache {
                 None => thread::sleep(PATIENCE),
             }
         };
-        if own.is_new() {
-            fill(layers, sandbox, content, &own)?;
-        }
+        own.fill_once(|dir| fill(layers, sandbox, content, dir))?;
         Ok(Self(own))
     }
 
@@ -66,10 +67,12 @@ fn identity(mount: &Mount, content: &LayerRef) -> String {
     }
 }
 
-fn fill(layers: &Layers, sandbox: &Sandbox, content: &LayerRef, own: &CacheMount) -> Result<(), Error> {
+fn fill(layers: &Layers, sandbox: &Sandbox, content: &LayerRef, dir: &Path) -> Result<(), Error> {
+    sandbox.remove(dir).map_err(RunError::from)?;
+    let made = DirBuilder::new().mode(0o755).create(dir);
+    made.map_err(|source| Error::File { operation: "create", path: dir.to_owned(), source })?;
     let tar = layers.store().tar(&content.diff_id)?.ok_or_else(|| Error::LayerLost(content.diff_id.0.clone()))?;
-    sandbox.unpack(tar, &own.path()).map_err(RunError::from)?;
-    Ok(own.set_ready()?)
+    Ok(sandbox.unpack(tar, dir).map_err(RunError::from)?)
 }
 
 fn sharing(written: dockerfile::Sharing) -> store::Sharing {
