@@ -27,7 +27,7 @@ fn subordinate_ids_are_preferred() {
     as_user("subordinate_ids_are_preferred", || {
         let ground = Ground::new(|dir| probe(dir).choose(None).expect("a level"));
         assert_eq!(ground.sandbox.level(), Level::Subordinate);
-        assert_eq!(ground.sandbox.scheme(), "subuid-1-1-200000+65536-200000+65536");
+        assert_eq!(ground.sandbox.scheme(), "subuid-1-1-200000x65536-200000x65536");
         let root = probe(ground.dir.path()).choose(Some(Level::Root)).expect_err("not root");
         assert!(matches!(root, Error::Unavailable { .. }), "{root}");
     });

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn schemes_tell_maps_apart() {
         let maps = |first| Maps { uid: 1, gid: 2, uids: vec![Range { first, count: 9 }], gids: Vec::new() };
-        assert_eq!(maps(5).scheme(), "subuid-1-2-5+9-");
+        assert_eq!(maps(5).scheme(), "subuid-1-2-5x9-");
         assert_ne!(maps(5).scheme(), maps(6).scheme());
     }
 }
