@@ -139,7 +139,7 @@ impl Directory {
             FileKind::Fifo => EntryKind::Fifo,
         };
         let mut entry = Entry::new(path, kind, metadata.mode);
-        let own = Timestamp { seconds: metadata.mtime.seconds, nanos: metadata.mtime.nanos };
+        let own = Timestamp::from(metadata.mtime);
         entry.mtime = self.mtime.unwrap_or(own);
         Ok(Some(entry))
     }

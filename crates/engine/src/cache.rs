@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 use oci::{Descriptor, DiffId, Digest, ImageConfig, Index, Manifest, Platform, Reference};
 use registry::Client;
@@ -78,25 +79,26 @@ impl Imported {
 
 async fn from_registry(client: &Client, reference: &Reference) -> Result<BTreeMap<Digest, LayerRef>, Error> {
     let repository = reference.repository();
-    let reference = reference.clone().or_latest();
-    let (root, bytes) = client.get_manifest(&reference).await?;
     let mut found = BTreeMap::new();
-    for (digest, bytes) in match children(&root, &bytes)? {
-        None => vec![(root.digest.clone(), bytes)],
-        Some(children) => {
-            let mut manifests = Vec::new();
-            for child in children {
-                let (descriptor, bytes) = client.get_manifest(&pinned(repository, &child.digest)?).await?;
-                manifests.push((descriptor.digest, bytes));
-            }
-            manifests
-        }
-    } {
-        let manifest: Manifest = parse(&bytes, &digest)?;
+    for (descriptor, bytes) in manifests(client, &reference.clone().or_latest()).await? {
+        let manifest: Manifest = parse(&bytes, &descriptor.digest)?;
         let config = client.get_blob_bytes(repository, &manifest.config, MAX_CONFIG).await?;
         found.extend(layers(&manifest, &config, &Origin::Registry(vec![repository.clone()])));
     }
     Ok(found)
+}
+
+/// The manifest of that name, or all of an index.
+async fn manifests(client: &Client, reference: &Reference) -> Result<Vec<(Descriptor, Bytes)>, Error> {
+    let (root, bytes) = client.get_manifest(reference).await?;
+    if !root.media_type.is_index() {
+        return Ok(vec![(root, bytes)]);
+    }
+    let mut manifests = Vec::new();
+    for child in parse::<Index>(&bytes, &root.digest)?.manifests {
+        manifests.push(client.get_manifest(&pinned(reference.repository(), &child.digest)?).await?);
+    }
+    Ok(manifests)
 }
 
 fn from_directory(path: &Path, tag: &str) -> Result<BTreeMap<Digest, LayerRef>, Error> {
@@ -104,14 +106,6 @@ fn from_directory(path: &Path, tag: &str) -> Result<BTreeMap<Digest, LayerRef>, 
     let manifest: Manifest = parse(&crate::layout::document(path, &root)?, &root.digest)?;
     let config = crate::layout::document(path, &manifest.config)?;
     Ok(layers(&manifest, &config, &Origin::Layout(path.to_owned())))
-}
-
-/// The manifests of an index; `None` when it is a manifest.
-fn children(root: &Descriptor, bytes: &[u8]) -> Result<Option<Vec<Descriptor>>, Error> {
-    if !root.media_type.is_index() {
-        return Ok(None);
-    }
-    Ok(Some(parse::<Index>(bytes, &root.digest)?.manifests))
 }
 
 /// The layers that a config says are steps'. A config without such a list is no cache, and has none.

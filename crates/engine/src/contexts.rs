@@ -110,7 +110,7 @@ impl Contexts {
                 }
                 Ok(plain(Arc::new(tree)))
             }
-            ContextSource::Image(_) | ContextSource::Layout { .. } => {
+            ContextSource::Image(_) | ContextSource::Layout { .. } | ContextSource::Job(_) => {
                 Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
             }
         }

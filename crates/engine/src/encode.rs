@@ -24,7 +24,7 @@ pub(crate) async fn in_one_encoding(work: &Work, built: &[Built]) -> Result<Vec<
 }
 
 /// The layer as it is, if it is in the build's encoding; else decompressed and compressed again, once.
-async fn encoded(work: &Work, layer: &LayerRef) -> Result<LayerRef, Error> {
+pub(crate) async fn encoded(work: &Work, layer: &LayerRef) -> Result<LayerRef, Error> {
     let wanted = encoding(work.compression);
     if layer.blob.as_ref().and_then(|blob| blob.media_type.layer_encoding()) == Some(wanted) {
         return Ok(layer.clone());

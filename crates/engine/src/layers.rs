@@ -85,20 +85,11 @@ impl Layers {
         wanted.extend(layers.iter().map(|layer| layer.diff_id.clone()));
     }
 
-    /// As [`open`](Self::open), from the store when an output will ask for the blob anyhow.
-    async fn open_kept(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
-        let wanted = self.0.wanted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&layer.diff_id);
-        if wanted {
-            self.ensure_blob(layer).await?;
-        }
-        self.open(layer).await
-    }
-
     async fn find_index(&self, layer: &LayerRef) -> Result<Arc<LayerIndex>, Error> {
         if let Some(index) = self.0.store.index(&layer.diff_id)? {
             return Ok(Arc::new(index));
         }
-        let reader = self.open_kept(layer).await?;
+        let reader = self.open_any(layer).await?;
         let (store, diff_id) = (Arc::clone(&self.0.store), layer.diff_id.clone());
         blocking(move || {
             let index = checked_index(reader, &diff_id, None)?;
@@ -113,7 +104,7 @@ impl Layers {
         if let Some(file) = self.0.store.tar(&layer.diff_id)? {
             return Ok(file);
         }
-        let reader = handle.block_on(self.open_kept(layer))?;
+        let reader = handle.block_on(self.open_any(layer))?;
         let mut writer = self.0.store.tar_writer(None)?;
         let index = checked_index(reader, &layer.diff_id, Some(&mut writer))?;
         writer.finish()?;
@@ -138,12 +129,17 @@ impl Layers {
         .await
     }
 
-    /// The tar's bytes if the store has them, the blob's otherwise.
+    /// The tar's bytes if the store has them, the blob's otherwise; by way of the store when an output will ask for the
+    /// blob anyhow.
     pub(crate) async fn open_any(&self, layer: &LayerRef) -> Result<Box<dyn Read + Send>, Error> {
-        match self.0.store.tar(&layer.diff_id)? {
-            Some(tar) => Ok(Box::new(tar)),
-            None => self.open(layer).await,
+        if let Some(tar) = self.0.store.tar(&layer.diff_id)? {
+            return Ok(Box::new(tar));
         }
+        let wanted = self.0.wanted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&layer.diff_id);
+        if wanted {
+            self.ensure_blob(layer).await?;
+        }
+        self.open(layer).await
     }
 
     /// The blob's bytes, or the tar's when there is no blob.

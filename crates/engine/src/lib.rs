@@ -23,11 +23,13 @@ mod framed;
 mod inspect;
 mod layers;
 mod layout;
+mod many;
 mod members;
 mod outbound;
 mod output;
 mod overlay;
 mod owner;
+mod record;
 mod request;
 mod run;
 mod sink;
@@ -44,6 +46,7 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventSink, Silent, VertexId};
 pub use graph::{Outline, OutlineArg, OutlineSecret, Target, Ulimit};
 pub use inspect::{Checked, Outlined, Targets};
+pub use many::{Batch, Command, Job, JobOutcome, JobReport};
 pub use owner::OwnerError;
 pub use request::{
     Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget, ContextSource,

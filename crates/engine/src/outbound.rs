@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream;
 use layer::{Compression, LayerWriter, Sink};
-use oci::{Descriptor, Digest, MediaType, Reference, Repository};
+use oci::{Digest, Reference, Repository};
 use registry::Client;
 use store::RawBlobWriter;
 use tokio::runtime::Handle;
@@ -23,7 +23,7 @@ use crate::cancel::Cancel;
 use crate::layers::{LayerRef, Layers, Origin};
 use crate::members::{self, StoredMembers};
 use crate::overlay::Item;
-use crate::stored::{Written, append_items, encoding, keep_index};
+use crate::stored::{Written, append_items, blob_of, keep_index};
 use crate::{BuildRequest, Error, Output};
 
 /// Pieces on their way between a layer and a connection.
@@ -95,7 +95,7 @@ impl Outbound {
             None if uploads.commit(&layer.digest) => self.origin(),
             None => return Ok(None),
         };
-        let blob = Descriptor::new(MediaType::layer(encoding(compression), false), layer.digest.clone(), layer.size);
+        let blob = blob_of(&layer);
         let (layer, spent) = keep_index(layers, layer, Some(blob))?;
         Ok(Some((LayerRef { origin, ..layer }, spent)))
     }

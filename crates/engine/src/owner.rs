@@ -96,7 +96,7 @@ impl OwnerError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use layer::{Entry, EntryKind};
@@ -105,21 +105,22 @@ mod tests {
     use super::*;
     use crate::overlay::{Empty, Overlay};
 
-    fn tree() -> Overlay {
+    /// A stage with these users and groups.
+    pub(crate) fn stage(passwd: &str, group: &str) -> Overlay {
         let mut overlay = Overlay::new(Arc::new(Empty));
         let etc = TreePath::new("etc").expect("canonical");
         overlay.put(Entry::new(etc, EntryKind::Directory, 0o755), None).expect("put");
-        for (path, text) in [
-            ("etc/passwd", "root:x:0:0::/root:/bin/sh\nodd:x:what:1::/:\napp:x:1000:1001::/:/bin/sh\n"),
-            ("etc/group", "root:x:0:\nstaff:x:50:app\n"),
-        ] {
-            let size = text.len() as u64;
+        for (path, text) in [("etc/passwd", passwd), ("etc/group", group)] {
             let path = TreePath::new(path).expect("canonical");
-            overlay
-                .put(Entry::new(path, EntryKind::File { size }, 0o644), Some(Arc::new(text.as_bytes().to_vec())))
-                .expect("put");
+            let entry = Entry::new(path, EntryKind::File { size: text.len() as u64 }, 0o644);
+            overlay.put(entry, Some(Arc::new(text.as_bytes().to_vec()))).expect("put");
         }
         overlay
+    }
+
+    fn tree() -> Overlay {
+        let passwd = "root:x:0:0::/root:/bin/sh\nodd:x:what:1::/:\napp:x:1000:1001::/:/bin/sh\n";
+        stage(passwd, "root:x:0:\nstaff:x:50:app\n")
     }
 
     #[test]

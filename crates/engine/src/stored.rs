@@ -59,8 +59,7 @@ fn write_blob(layers: &Layers, cancel: &Cancel, compression: Compression, items:
     let (layer, Writing(sink)) = append_items(LayerWriter::on(Writing(sink), compression, Some(known))?, items)?;
     sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
     members::remember(layers.store(), &layer)?;
-    let media_type = MediaType::layer(encoding(compression), false);
-    let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
+    let blob = blob_of(&layer);
     keep_index(layers, layer, Some(blob))
 }
 
@@ -69,6 +68,11 @@ fn write_tar(layers: &Layers, cancel: &Cancel, items: &[Item]) -> Result<Written
     let (layer, Writing(sink)) = append_items(LayerWriter::new(sink, Compression::None)?, items)?;
     sink.into_inner().finish()?;
     keep_index(layers, layer, None)
+}
+
+/// The blob that a layer was written as.
+pub(crate) fn blob_of(layer: &layer::Layer) -> Descriptor {
+    Descriptor::new(MediaType::layer(encoding(layer.compression), false), layer.digest.clone(), layer.size)
 }
 
 /// Keeps a written layer's index; gives its name.

@@ -5,11 +5,8 @@
 //! file system may not show another change is not trusted (git calls such an index entry "racy"): its layer is written
 //! anew, and not remembered.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use layer::{Compression, Content, Entry, EntryKind};
-use oci::{Descriptor, DiffId, Digest};
-use serde::{Deserialize, Serialize};
+use layer::{Compression, Content, Entry, EntryKind, Fingerprint};
+use oci::Digest;
 use store::Store;
 
 use crate::Error;
@@ -17,17 +14,12 @@ use crate::framed::Framed;
 use crate::layers::{LayerRef, Origin};
 use crate::outbound::Outbound;
 use crate::overlay::Item;
+use crate::record::Record;
 
 /// Changes whenever the same items would become other bytes.
 const FORMAT: &str = "shipsmith layer 2";
 /// The kind of the store's records.
 const RECORD: &str = "layer";
-/// What is remembered of a layer.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    diff_id: DiffId,
-    blob: Option<Descriptor>,
-}
 
 /// By what a layer is known.
 pub(crate) struct Key {
@@ -38,7 +30,7 @@ pub(crate) struct Key {
 
 /// The key of `items` in `compression`, or as a plain tar for later steps; `None` when some bytes can only be read.
 pub(crate) fn key(items: &[Item], compression: Option<Compression>) -> Option<Key> {
-    let now = now();
+    let now = Fingerprint::now();
     let mut settled = true;
     let mut key = Framed::new(FORMAT);
     key.put(format!("{compression:?}").as_bytes());
@@ -55,16 +47,11 @@ fn has_bytes(entry: &Entry) -> bool {
     matches!(entry.kind, EntryKind::File { size } if size > 0)
 }
 
-fn now() -> i128 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
-}
-
 /// The layer that `key` stands for, if the store still has it, or the registries that it was sent to and is to go to again.
 /// Blocks.
 pub(crate) fn find(store: &Store, key: &Key, outbound: Option<&Outbound>) -> Result<Option<LayerRef>, Error> {
-    let Some(bytes) = store.cache_get(RECORD, &key.digest)?.filter(|_| key.settled) else { return Ok(None) };
-    let Ok(Record { diff_id, blob }) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
+    let found = if key.settled { Record::find(store, RECORD, &key.digest)? } else { None };
+    let Some(Record { diff_id, blob }) = found else { return Ok(None) };
     let origin = match (&blob, outbound) {
         (Some(blob), _) if store.contains(&blob.digest) => Some(Origin::Store),
         (Some(blob), Some(outbound)) if outbound.has(&blob.digest)? => Some(outbound.origin()),
@@ -79,11 +66,7 @@ pub(crate) fn remember(store: &Store, key: &Key, layer: &LayerRef) -> Result<(),
     if !key.settled {
         return Ok(());
     }
-    let record = Record { diff_id: layer.diff_id.clone(), blob: layer.blob.clone() };
-    let bytes = serde_json::to_vec(&record).map_err(|error| Error::Internal(error.to_string()))?;
-    let here = layer.blob.iter().filter(|_| layer.origin == Origin::Store);
-    let needs: Vec<Digest> = here.map(|blob| blob.digest.clone()).collect();
-    Ok(store.cache_put(RECORD, &key.digest, &bytes, &needs)?)
+    Record::keep(store, RECORD, &key.digest, layer)
 }
 
 /// An entry and its attributes.
@@ -111,7 +94,6 @@ mod tests {
     use std::io::{self, Read};
     use std::sync::Arc;
 
-    use layer::Fingerprint;
     use rootfs::TreePath;
 
     use super::*;
@@ -155,9 +137,9 @@ mod tests {
     #[test]
     fn a_file_changed_just_now_is_not_trusted() {
         let settled = |changed: i128| key(&[item("a", 0, At(changed))], None).expect("a key").settled;
-        assert!(settled(now() - 3_000_000_000));
-        assert!(!settled(now()));
-        assert!(!settled((now() / 1_000_000_000 - 1) * 1_000_000_000));
+        assert!(settled(Fingerprint::now() - 3_000_000_000));
+        assert!(!settled(Fingerprint::now()));
+        assert!(!settled((Fingerprint::now() / 1_000_000_000 - 1) * 1_000_000_000));
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use oci::DiffId;
-
-use crate::chunk::{Chunker, Cut};
-use crate::codec::chunk_size;
+use crate::chunk::Chunker;
 use crate::index::index_tar;
 use crate::pipeline::{Finished, Pipeline};
-use crate::writer::threads;
+use crate::recompress::full_chunks;
 use crate::{Compression, Error, Layer, Writing};
 
 /// Reads a plain tar once, and writes it to `sink` in `compression`: indexed, hashed and compressed as it passes. Gives the
@@ -23,19 +20,15 @@ pub fn adopt<W: Write + Send + 'static>(
     sink: W,
     compression: Compression,
 ) -> Result<(Layer, W), Error> {
-    let size = chunk_size(compression);
-    let pipeline = Pipeline::new(Writing(sink), compression, threads(), size, None)?;
-    let chunks = Chunker::new(size, Cut::Full, None, pipeline);
-    let mut through = Through { tar, chunks, failed: None };
+    let mut through = Through { tar, chunks: full_chunks(sink, compression)?, failed: None };
     let indexed = index_tar(&mut through);
     if let Some(error) = through.failed {
         return Err(error);
     }
     let mut index = indexed?;
     let (uncompressed_size, pipeline) = through.chunks.finish()?;
-    let Finished { diff, digest, size, sink: Writing(sink), members, spent } = pipeline.finish()?;
+    let Finished { diff_id, digest, size, sink: Writing(sink), members, spent } = pipeline.finish()?;
     index.set_tar_size(uncompressed_size);
-    let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
     Ok((Layer { diff_id, digest, size, uncompressed_size, compression, index, members, spent }, sink))
 }
 

@@ -84,6 +84,19 @@ impl Timestamp {
     }
 }
 
+/// Times of tars and of files are the same thing.
+impl From<rootfs::Time> for Timestamp {
+    fn from(time: rootfs::Time) -> Timestamp {
+        Timestamp { seconds: time.seconds, nanos: time.nanos }
+    }
+}
+
+impl From<Timestamp> for rootfs::Time {
+    fn from(time: Timestamp) -> rootfs::Time {
+        rootfs::Time { seconds: time.seconds, nanos: time.nanos }
+    }
+}
+
 impl Entry {
     /// An entry owned by root, of the epoch, without extended attributes.
     pub fn new(path: TreePath, kind: EntryKind, mode: u32) -> Entry {

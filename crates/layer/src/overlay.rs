@@ -17,7 +17,7 @@ mod usage;
 
 pub use changes::{Diff, Written, write_changes};
 pub use compare::{Listing, write_differences};
-pub use describe::{OWNER_XATTR, Owners};
+pub use describe::{OWNER_XATTR, Owners, owner_text, parse_owner};
 pub use flatten::flatten;
 pub use lower::{Unpacked, unpack_lower};
 pub use root::describe_root;

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use oci::{Digest, Hasher};
+use oci::{DiffId, Digest, Hasher};
 
 use crate::chunk::{Chunk, ChunkSink};
 use crate::codec::Codec;
@@ -19,8 +19,8 @@ use crate::{Compression, Error, Sink};
 
 /// What a finished pipeline knows.
 pub(crate) struct Finished<S> {
-    /// Of the tar; `None` when the blob is the tar.
-    pub(crate) diff: Option<Digest>,
+    /// Of the tar, which may be the blob.
+    pub(crate) diff_id: DiffId,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
     pub(crate) members: Vec<Member>,
@@ -156,14 +156,9 @@ impl<S: Sink> Pipeline<S> {
         let Tail { hasher, size, members, hashing, mut sinking, mut sink } = tail;
         sinking.time(|| sink.flush()).map_err(Error::Write)?;
         [self.diffing, hashing, sinking].into_iter().for_each(|watch| self.spent.add(watch));
-        Ok(Finished {
-            diff: self.diff.map(Hasher::finish),
-            digest: hasher.finish(),
-            size,
-            members,
-            spent: self.spent,
-            sink,
-        })
+        let digest = hasher.finish();
+        let diff_id = DiffId(self.diff.map_or_else(|| digest.clone(), Hasher::finish));
+        Ok(Finished { diff_id, digest, size, members, spent: self.spent, sink })
     }
 
     fn send(&mut self, chunk: Chunk) -> Result<Chunk, Error> {

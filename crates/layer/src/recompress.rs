@@ -34,9 +34,7 @@ pub fn recompress<W: Write + Send + 'static>(
     compression: Compression,
 ) -> Result<(Recompressed, W), Error> {
     let (_, mut tar) = decompress(blob)?;
-    let size = chunk_size(compression);
-    let mut chunks =
-        Chunker::new(size, Cut::Full, None, Pipeline::new(Writing(sink), compression, threads(), size, None)?);
+    let mut chunks = full_chunks(sink, compression)?;
     loop {
         match tar.read(chunks.space()?) {
             Ok(0) => break,
@@ -46,7 +44,15 @@ pub fn recompress<W: Write + Send + 'static>(
         }
     }
     let (_, pipeline) = chunks.finish()?;
-    let Finished { diff, digest, size, sink: Writing(sink), .. } = pipeline.finish()?;
-    let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
+    let Finished { diff_id, digest, size, sink: Writing(sink), .. } = pipeline.finish()?;
     Ok((Recompressed { diff_id, digest, size }, sink))
+}
+
+/// The way of a tar that comes as it is: its chunks end when they are full.
+pub(crate) fn full_chunks<W: Write + Send + 'static>(
+    sink: W,
+    compression: Compression,
+) -> Result<Chunker<Pipeline<Writing<W>>>, Error> {
+    let size = chunk_size(compression);
+    Ok(Chunker::new(size, Cut::Full, None, Pipeline::new(Writing(sink), compression, threads(), size, None)?))
 }

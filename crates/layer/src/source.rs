@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootfs::{PathError, TreePath};
 
@@ -37,6 +38,12 @@ impl Fingerprint {
     /// Of bytes that cannot change.
     pub fn fixed(key: impl Into<Vec<u8>>) -> Fingerprint {
         Fingerprint { key: key.into(), changed: None }
+    }
+
+    /// What the clock says, for [`Fingerprint::is_settled`]: nanoseconds since 1970.
+    pub fn now() -> i128 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
     }
 
     /// Whether a change from now on would show, `now` being in nanoseconds since 1970. A file that was changed so recently

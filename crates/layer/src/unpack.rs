@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 
-use rootfs::{FileKind, Root, Special, Time, TreePath};
+use rootfs::{FileKind, Root, Special, TreePath};
 
 use crate::{Content, Entry, EntryKind, Error, SourceTree, Tree};
 
@@ -120,7 +120,7 @@ impl Unpacker<'_> {
                 node.set_xattr(name, value)?;
             }
         }
-        node.set_mtime(Time { seconds: entry.mtime.seconds, nanos: entry.mtime.nanos })?;
+        node.set_mtime(entry.mtime.into())?;
         Ok(())
     }
 
@@ -132,16 +132,24 @@ impl Unpacker<'_> {
 }
 
 fn copy(path: &TreePath, size: u64, content: &dyn Content, mut to: File, buffer: &mut [u8]) -> Result<(), Error> {
-    let read_error = |source| Error::Read { path: path.clone(), source };
-    let mut from = content.open().map_err(read_error)?.take(size.saturating_add(1));
+    let from = content.open().map_err(|source| Error::Read { path: path.clone(), source })?;
+    let copied = pour(path, &mut from.take(size.saturating_add(1)), &mut to, buffer)?;
+    match copied == size {
+        true => Ok(()),
+        false => Err(Error::Changed { path: path.clone(), expected: size, found: (copied < size).then_some(copied) }),
+    }
+}
+
+/// Writes all that `from` gives to the file at `path`; tells how many bytes that were.
+pub(crate) fn pour(path: &TreePath, from: &mut dyn Read, to: &mut dyn Write, buffer: &mut [u8]) -> Result<u64, Error> {
     let mut copied = 0;
     loop {
         let got = match from.read(buffer) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            result => result.map_err(read_error)?,
+            result => result.map_err(|source| Error::Read { path: path.clone(), source })?,
         };
         if got == 0 {
-            break;
+            return Ok(copied);
         }
         copied += got as u64;
         to.write_all(buffer.get(..got).unwrap_or_default()).map_err(|source| rootfs::Error::At {
@@ -149,9 +157,5 @@ fn copy(path: &TreePath, size: u64, content: &dyn Content, mut to: File, buffer:
             path: path.clone(),
             source,
         })?;
-    }
-    match copied == size {
-        true => Ok(()),
-        false => Err(Error::Changed { path: path.clone(), expected: size, found: (copied < size).then_some(copied) }),
     }
 }

@@ -135,10 +135,9 @@ impl<S: Sink> LayerWriter<S> {
     /// When the sink fails.
     pub fn complete(mut self) -> Result<(Layer, S), Error> {
         let (uncompressed_size, reading, pipeline) = self.framer.finish()?;
-        let Finished { diff, digest, size, members, mut spent, sink } = pipeline.finish()?;
+        let Finished { diff_id, digest, size, members, mut spent, sink } = pipeline.finish()?;
         spent.add(reading);
         self.index.set_tar_size(uncompressed_size);
-        let diff_id = DiffId(diff.unwrap_or_else(|| digest.clone()));
         let (compression, index) = (self.compression, self.index);
         let layer = Layer { diff_id, digest, size, uncompressed_size, compression, index, members, spent };
         Ok((layer, sink))

@@ -22,7 +22,7 @@
 //!
 //! Owners, at single-id, are kept for files and directories that `chown` was called on by programs of the machine's own
 //! architecture; what another user creates there is root's. `RUN --mount` is refused at chroot. `tests/` holds an attempt for
-//! each line but the disk's.
+//! each line but the disk's and the bombs of the levels where they are not proved.
 //!
 //! The order to read in: [`Spec`] (what is asked), `spawn` and `wire` (how a worker is started and talks), `worker` (what it
 //! does first), `task` (what it is for).

@@ -37,6 +37,21 @@ impl Fixture {
         &self.config
     }
 
+    /// The digest of its only layer.
+    ///
+    /// # Panics
+    /// When the directory is damaged.
+    #[must_use]
+    pub fn layer(&self) -> String {
+        let read = |path: PathBuf| -> Value {
+            serde_json::from_slice(&fs::read(path).expect("fixtures are whole")).expect("fixtures are whole")
+        };
+        let digest = |value: &Value| value["digest"].as_str().expect("a digest").to_owned();
+        let index = read(self.layout.join("index.json"));
+        let manifest = self.layout.join("blobs").join(digest(&index["manifests"][0]).replace(':', "/"));
+        digest(&read(manifest)["layers"][0])
+    }
+
     /// The name by which skopeo and others find it: `oci:DIRECTORY:latest`.
     #[must_use]
     pub fn transport(&self) -> String {

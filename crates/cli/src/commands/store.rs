@@ -1,5 +1,6 @@
 //! The local store's own commands: images, rm, prune, import, export.
 
+use std::cell::OnceCell;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use ::store::{ArchiveFormat, NamedImage, Prune, Report, Store};
 use engine::{Destination, Output};
 use oci::{Descriptor, Digest, Reference};
+use sandbox::Sandbox;
 use serde_json::json;
 
 use super::inspect::Image;
@@ -78,7 +80,9 @@ fn remove_digest(store: &Store, digest: &Digest) -> Result<Report, Failure> {
 pub(super) fn prune(args: &PruneArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let store = open_store(global)?;
     let trees = store.trees_dir()?;
-    let report = store.prune_with(&request::prune(args)?, &|dir| remove(&trees, dir))?;
+    let sandbox = OnceCell::new();
+    let sandbox = || sandbox.get_or_init(|| sandbox::probe(&trees).choose(None));
+    let report = store.prune_with(&request::prune(args)?, &|dir| remove(sandbox, dir))?;
     let (blobs, images, cached) = (report.blobs.len(), report.images.len(), report.cached);
     print_line(&format!(
         "{} freed: {blobs} blobs, {images} images without a name, {cached} entries of the cache",
@@ -87,10 +91,10 @@ pub(super) fn prune(args: &PruneArgs, global: &GlobalArgs) -> Result<(), Failure
 }
 
 /// Removes a directory; with the sandbox's help where its files belong to subordinate ids.
-fn remove(trees: &Path, dir: &Path) -> io::Result<()> {
+fn remove<'s>(sandbox: impl Fn() -> &'s Result<Sandbox, sandbox::Error>, dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let sandbox = sandbox::probe(trees).choose(None).map_err(io::Error::other)?;
+            let sandbox = sandbox().as_ref().map_err(|error| io::Error::other(error.clone()))?;
             sandbox.remove(dir).map_err(io::Error::other)
         }
         result => result,

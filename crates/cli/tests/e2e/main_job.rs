@@ -11,7 +11,7 @@ use testkit::tools::{Tool, require, run};
 use crate::support::engines::{Docker, Podman};
 use crate::support::remote::Remote;
 use crate::support::tree::{Owners, assert_holds};
-use crate::support::{Environment, each, environment, image, layer_of, stored};
+use crate::support::{Environment, each, environment, image, stored};
 
 /// What an image holds and its program prints, wherever it is unpacked or run.
 const PROBE: &str = "cd / && find opt/app etc/e bin usr/bin/x -printf '%p %y %m %U:%G %l %Ts\\n' | sort && \
@@ -79,7 +79,7 @@ fn unpacked_says(umoci: &Tool, environment: &Environment, built: &CanonicalImage
 /// Pushes through a proxy; gives it and the base's layer.
 fn counted(remote: &Remote, base: &Fixture) -> Option<(FaultyProxy, String)> {
     base.push(remote.address(), "library/base:1")?;
-    Some((FaultyProxy::start(remote.address()), layer_of(base)))
+    Some((FaultyProxy::start(remote.address()), base.layer()))
 }
 
 #[test]

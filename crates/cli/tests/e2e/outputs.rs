@@ -10,7 +10,7 @@ use testkit::tools::{require, run};
 use crate::support::engines::{Docker, Podman};
 use crate::support::remote::Remote;
 use crate::support::tree::{Owners, assert_holds};
-use crate::support::{Environment, base, context, each, image, json, layer_of};
+use crate::support::{Environment, base, context, each, image, json};
 
 const DOCKERFILE: &str = "FROM base\nCOPY --chmod=755 hello /bin/hello\nCOPY a /opt/\nCMD [\"/bin/hello\"]\n";
 
@@ -55,7 +55,7 @@ fn a_base_layer_that_a_step_and_an_output_need_is_fetched_once() {
     let proxy = FaultyProxy::start(registry.address());
     let environment = context(&format!("FROM {}/base:1\nWORKDIR /opt/new\nCOPY a .\n", proxy.address()));
     environment.ok(["build", "-o", "type=oci,dest=app.tar", "app"]);
-    assert_eq!(proxy.count("GET", &layer_of(&base)), 1);
+    assert_eq!(proxy.count("GET", &base.layer()), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use testkit::faulty_proxy::FaultyProxy;
 use testkit::fixtures::tiny_base;
 
 use crate::support::remote::Remote;
-use crate::support::{base, context, each, layer_of, stored};
+use crate::support::{base, context, each, stored};
 
 const DOCKERFILE: &str = "FROM base\nCOPY a /opt/a\n";
 
@@ -76,7 +76,7 @@ fn a_layer_that_another_repository_has_is_mounted() {
     let ended = environment.run(["build", "--push", "--progress=plain", "-t", &name, "app"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("mounted from "), "{}", ended.stderr);
-    let layer = layer_of(&tiny_base());
+    let layer = tiny_base().layer();
     let mounts = proxy.seen().into_iter().filter(|seen| seen.method == "POST" && seen.target.contains("mount="));
     let mounts: Vec<String> = mounts.map(|seen| seen.target.replace("%3A", ":").replace("%2F", "/")).collect();
     let wanted = |target: &String| target.contains(&layer) && target.contains("from=library/base");
@@ -92,7 +92,7 @@ fn a_base_goes_from_registry_to_registry_without_touching_the_store() {
     tiny_base().push(other.address(), "library/base:1");
     let environment = context(&format!("FROM {}\nCOPY --link a /opt/a\n", other.name("library/base:1")));
     environment.ok(["build", "--push", "-t", &remote.name("team/app:1"), "app"]);
-    let layer = layer_of(&tiny_base());
+    let layer = tiny_base().layer();
     assert!(!stored(&environment, &layer), "the layer is in the store");
     assert_eq!(remote.manifest("team/app:1")["layers"][0]["digest"], layer.as_str());
     assert!(remote.image("team/app:1").files.contains_key("/usr/bin/hello"), "and it is all there");

@@ -5,7 +5,7 @@ use std::fs;
 use testkit::fixtures::tiny_base;
 
 use crate::support::remote::Remote;
-use crate::support::{Environment, base, context, environment, image, json, layer_of, stored};
+use crate::support::{Environment, base, context, environment, image, json, stored};
 
 const DOCKERFILE: &str = "FROM base\nCOPY a /opt/a\n";
 
@@ -118,7 +118,7 @@ fn pull_push_and_copy_move_an_image_without_changing_it() {
     let digest = remote.digest("library/tiny:1");
     let environment = environment();
     assert_eq!(environment.ok(["pull", &remote.name("library/tiny:1")]), digest);
-    assert!(stored(&environment, &layer_of(&tiny_base())), "a pull brings the layers too");
+    assert!(stored(&environment, &tiny_base().layer()), "a pull brings the layers too");
     environment.ok(["push", &remote.name("library/tiny:1")]);
     assert_eq!(environment.ok(["copy", &remote.name("library/tiny:1"), &other.name("far/tiny:1")]), digest);
     assert_eq!(other.digest("far/tiny:1"), digest);
@@ -133,7 +133,7 @@ fn a_base_known_by_its_origin_is_fetched_for_an_export() {
     tiny_base().push(remote.address(), "library/tiny:1");
     let environment = context(&format!("FROM {}\nCOPY --link a /opt/a\n", remote.name("library/tiny:1")));
     environment.ok(["build", "-t", "app:1", "app"]);
-    assert!(!stored(&environment, &layer_of(&tiny_base())));
+    assert!(!stored(&environment, &tiny_base().layer()));
     environment.ok(["export", "-o", "type=oci,dest=a.tar", "app:1"]);
     assert!(image(&environment.path("a.tar")).files.contains_key("/usr/bin/hello"));
     let digest = environment.ok(["images", "-q"]);

@@ -2,6 +2,8 @@
 //!
 //! A step that would print another number each time shows whether it was run.
 
+use testkit::faulty_proxy::FaultyProxy;
+use testkit::fixtures::busybox_base;
 use testkit::registry_server::RegistryServer;
 
 use crate::support::Ground;
@@ -63,6 +65,21 @@ fn a_registry_carries_it_and_an_image_its_own() {
     let said =
         other.builds("FROM base\nRUN cat /proc/sys/kernel/random/uuid > /own\n", &[&format!("--cache-from={image}")]);
     assert_eq!(said.matches(" CACHED").count(), 1, "{said}");
+}
+
+/// The base's layer is unpacked for the step and written to the archive; it comes over the wire once.
+#[test]
+fn a_base_that_a_step_and_an_output_need_is_fetched_once() {
+    let (Some(base), Some(ground), Some(registry)) = (busybox_base(), Ground::new(), RegistryServer::start()) else {
+        return;
+    };
+    if base.push(registry.address(), "base:1").is_none() {
+        return;
+    }
+    let proxy = FaultyProxy::start(registry.address());
+    let dockerfile = format!("FROM {}/base:1\nRUN touch /x\n", proxy.address());
+    ground.builds(&dockerfile, &["--output=type=oci,dest=app.tar"]);
+    assert_eq!(proxy.count("GET", &base.layer()), 1);
 }
 
 #[test]

@@ -11,12 +11,11 @@ use oci::Digest;
 use super::Executor;
 use crate::cache::Made;
 use crate::copy::CopyError;
-use crate::encode::{self, in_compression};
+use crate::encode::{self, encoded, in_compression};
 use crate::event::Log;
 use crate::layers::{LayerRef, blocking};
 use crate::run::{self, Job, Prepared};
 use crate::snapshot::Snapshot;
-use crate::stored::encoding;
 use crate::{Error, steps};
 
 impl Executor<'_> {
@@ -63,19 +62,12 @@ impl Executor<'_> {
 
     /// What the step with this key made before, here or elsewhere, as this build wants it.
     async fn known(&self, key: &Digest, compression: Option<Compression>) -> Result<Option<LayerRef>, Error> {
-        let Some(compression) = compression else {
-            let here = run::record::find(self.work.layers.store(), key)?;
-            return Ok(here.or_else(|| self.work.imported.find(key).cloned()));
-        };
-        if let Some(here) = run::record::find(self.work.layers.store(), key)? {
-            return in_compression(self.work, &here).await.map(Some);
+        let here = run::record::find(self.work.layers.store(), key)?;
+        match (here, self.work.imported.find(key)) {
+            (Some(here), _) if compression.is_some() => in_compression(self.work, &here).await.map(Some),
+            (None, Some(elsewhere)) if compression.is_some() => encoded(self.work, elsewhere).await.map(Some),
+            (here, elsewhere) => Ok(here.or_else(|| elsewhere.cloned())),
         }
-        let Some(elsewhere) = self.work.imported.find(key) else { return Ok(None) };
-        let encoded = elsewhere.blob.as_ref().and_then(|blob| blob.media_type.layer_encoding());
-        if encoded == Some(encoding(compression)) {
-            return Ok(Some(elsewhere.clone()));
-        }
-        in_compression(self.work, elsewhere).await.map(Some)
     }
 
     /// The layers that a mount's files come from; of a cache, the one that it holds at first.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use graph::{MountKind, RunOp};
 use layer::{Compression, SourceTree, Tree, adopt};
-use oci::{Descriptor, MediaType};
 use sandbox::{
     Changes, Level, MountSource, Network, Owners, Process, Ran, Sandbox, Spec, Stack, Stop, Stream, Times, Ulimit,
 };
@@ -16,7 +15,7 @@ use super::{Prepared, RunError, Scratch, mounts, surroundings, user};
 use crate::cancel::Cancel;
 use crate::event::Log;
 use crate::layers::{LayerRef, Layers};
-use crate::stored::{encoding, keep_index};
+use crate::stored::{blob_of, keep_index};
 use crate::{Error, SandboxOptions, TimestampPolicy};
 
 /// As in BuildKit.
@@ -83,8 +82,7 @@ impl Run {
                 let (layer, sink) = adopt(&mut changes, sink, compression)?;
                 let kept = changes.finish().map_err(RunError::from)?;
                 sink.into_inner().finish_hashed(&layer.digest, layer.size)?;
-                let media_type = MediaType::layer(encoding(compression), false);
-                let blob = Descriptor::new(media_type, layer.digest.clone(), layer.size);
+                let blob = blob_of(&layer);
                 (layer, Some(blob), kept)
             }
             None => {

@@ -95,26 +95,13 @@ impl<'a> Group<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use layer::{Entry, EntryKind};
-    use rootfs::TreePath;
-
     use super::*;
-    use crate::overlay::{Empty, Overlay};
+    use crate::overlay::Overlay;
+    use crate::owner::tests::stage;
 
     fn tree() -> Overlay {
-        let mut overlay = Overlay::new(Arc::new(Empty));
-        let etc = TreePath::new("etc").expect("canonical");
-        overlay.put(Entry::new(etc, EntryKind::Directory, 0o755), None).expect("put");
         let passwd = "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n";
-        for (path, text) in [("etc/passwd", passwd), ("etc/group", "root:x:0:\nstaff:x:50:app\nwheel:x:10:root,app\n")]
-        {
-            let path = TreePath::new(path).expect("canonical");
-            let entry = Entry::new(path, EntryKind::File { size: text.len() as u64 }, 0o644);
-            overlay.put(entry, Some(Arc::new(text.as_bytes().to_vec()))).expect("put");
-        }
-        overlay
+        stage(passwd, "root:x:0:\nstaff:x:50:app\nwheel:x:10:root,app\n")
     }
 
     #[test]

@@ -13,11 +13,11 @@ use std::vec;
 use rootfs::{Dir, FileKind, Metadata, Node, Root, SparseFile, Time, TreePath};
 
 use super::below::{Below, Found, Layers, Merged};
-use super::describe::{Attributes, Describer, OWNER_XATTR, Side, describe, entry_of, kind_of, owner_text, time};
+use super::describe::{Attributes, Describer, OWNER_XATTR, Side, describe, entry_of, kind_of, owner_text};
 use super::root::plain_root;
 use super::{Listing, Owners, Scheme, Times, is_whiteout};
 use crate::tar::Writer;
-use crate::{Entry, EntryKind, Error, Timestamp};
+use crate::{Entry, EntryKind, Error};
 
 /// What is compared with what, and how that is told.
 #[derive(Clone, Copy)]
@@ -235,7 +235,7 @@ impl<'a, W: Write> Walk<'a, W> {
         frame.opaque = !frame.layers.is_empty() && (opaque || self.frames.last().is_some_and(|above| above.opaque));
         frame.base = item.base.map(|base| base.metadata.mtime);
         let entry = self.entry(item.path, EntryKind::Directory, found, attributes);
-        frame.told = time(entry.mtime);
+        frame.told = entry.mtime.into();
         if same {
             frame.pending = Some(entry);
         } else {
@@ -268,8 +268,8 @@ impl<'a, W: Write> Walk<'a, W> {
         self.link(&mut entry, found);
         let mut content = node.map(|node| SparseFile::new(node.into_file(), found.size));
         self.append(&entry, content.as_mut().map(|content| content as &mut dyn Read))?;
-        if self.tidies() && time(entry.mtime) != found.mtime {
-            here.upper.set_mtime(name, time(entry.mtime))?;
+        if self.tidies() && entry.mtime != found.mtime.into() {
+            here.upper.set_mtime(name, entry.mtime.into())?;
         }
         Ok(())
     }
@@ -386,12 +386,5 @@ fn same_content(item: &Item<'_>, found: &Metadata, kind: &EntryKind) -> Result<b
             super::compare::same_bytes(ours, theirs).map_err(|source| Error::Read { path: item.path.clone(), source })
         }
         _ => Ok(true),
-    }
-}
-
-/// Timestamps of tars and of files are the same thing.
-impl From<Time> for Timestamp {
-    fn from(time: Time) -> Timestamp {
-        Timestamp { seconds: time.seconds, nanos: time.nanos }
     }
 }

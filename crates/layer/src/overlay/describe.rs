@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rootfs::{Dir, FileKind, Metadata, Node, Time, TreePath};
+use rootfs::{Dir, FileKind, Metadata, Node, TreePath};
 
 use super::below::Found;
 use super::{Owning, Scheme};
-use crate::{Entry, EntryKind, Error, Timestamp};
+use crate::{Entry, EntryKind, Error};
 
 /// Where [`Owning::Aside`] keeps the owner of a file or directory that is not 0:0: `UID:GID` in decimal. The attribute goes with
 /// the file when it is copied up, renamed or linked.
@@ -89,13 +89,14 @@ pub(super) fn is_content(name: &[u8]) -> bool {
     users || name == b"security.capability"
 }
 
-fn parse_owner(text: &[u8]) -> Option<(u32, u32)> {
+/// The owner that the text of [`OWNER_XATTR`] says.
+pub fn parse_owner(text: &[u8]) -> Option<(u32, u32)> {
     let (uid, gid) = std::str::from_utf8(text).ok()?.split_once(':')?;
     Some((uid.parse().ok()?, gid.parse().ok()?))
 }
 
 /// The text of [`OWNER_XATTR`].
-pub(super) fn owner_text((uid, gid): (u32, u32)) -> Vec<u8> {
+pub fn owner_text((uid, gid): (u32, u32)) -> Vec<u8> {
     format!("{uid}:{gid}").into_bytes()
 }
 
@@ -116,18 +117,13 @@ pub(super) fn describe(node: &Node, entry: &Entry, scheme: Scheme) -> Result<(),
     for (name, value) in entry.xattrs.iter().filter(|(name, _)| takes_xattrs && is_content(name)) {
         node.set_xattr(name, value)?;
     }
-    Ok(node.set_mtime(time(entry.mtime))?)
-}
-
-pub(super) fn time(time: Timestamp) -> Time {
-    Time { seconds: time.seconds, nanos: time.nanos }
+    Ok(node.set_mtime(entry.mtime.into())?)
 }
 
 /// An entry with a file's own time.
 pub(super) fn entry_of(path: TreePath, kind: EntryKind, found: &Metadata, attributes: Attributes) -> Entry {
-    let mtime = Timestamp { seconds: found.mtime.seconds, nanos: found.mtime.nanos };
     let Attributes { uid, gid, xattrs } = attributes;
-    Entry { path, kind, mode: found.mode, uid, gid, mtime, xattrs }
+    Entry { path, kind, mode: found.mode, uid, gid, mtime: found.mtime.into(), xattrs }
 }
 
 /// The kind that a layer can say; `None` for sockets.

@@ -1,11 +1,12 @@
 //! Making one file of a layer on the disk.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use rootfs::{Dir, Special};
 
 use super::Scheme;
-use super::describe::{describe, time};
+use super::describe::describe;
+use crate::unpack::pour;
 use crate::{Entry, EntryKind, Error};
 
 const BUFFER: usize = 256 << 10;
@@ -50,20 +51,7 @@ impl Maker {
 
     fn file(&mut self, dir: &Dir, name: &[u8], entry: &Entry, from: &mut dyn Read) -> Result<(), Error> {
         let node = dir.create_file(name, FILLING)?;
-        let mut to = node.file();
-        loop {
-            let got = match from.read(&mut self.buffer) {
-                Ok(0) => break,
-                Ok(got) => got,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(Error::Read { path: entry.path.clone(), source }),
-            };
-            to.write_all(self.buffer.get(..got).unwrap_or_default()).map_err(|source| rootfs::Error::At {
-                operation: "write",
-                path: entry.path.clone(),
-                source,
-            })?;
-        }
+        pour(&entry.path, from, &mut node.file(), &mut self.buffer)?;
         describe(&node, entry, self.scheme)
     }
 
@@ -84,7 +72,7 @@ impl Maker {
 /// The mark that hides a name of the layers below. Any user may make one.
 pub(super) fn whiteout(dir: &Dir, name: &[u8]) -> Result<(), Error> {
     dir.mknod(name, Special::CharDevice { major: 0, minor: 0 }, 0)?;
-    Ok(dir.set_mtime(name, time(crate::Timestamp::EPOCH))?)
+    Ok(dir.set_mtime(name, crate::Timestamp::EPOCH.into())?)
 }
 
 fn refuse_whiteout_device(entry: &Entry) -> Error {

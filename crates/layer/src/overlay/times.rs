@@ -23,7 +23,7 @@ pub enum Times {
 
 impl Times {
     pub(super) fn of(self, found: rootfs::Time) -> Timestamp {
-        let found = Timestamp { seconds: found.seconds, nanos: found.nanos };
+        let found = Timestamp::from(found);
         match self {
             Times::Latest { seconds } => found.min(Timestamp::from_seconds(seconds)),
             Times::Made { seconds, since } if found >= since => Timestamp::from_seconds(seconds),

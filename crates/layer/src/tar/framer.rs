@@ -1,7 +1,6 @@
 //! Entries and their bytes as one stream of tar, in the buffers of whoever takes it.
 
 use std::io::{self, Read};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootfs::TreePath;
 
@@ -24,13 +23,7 @@ pub(crate) struct Framer<S: ChunkSink> {
 
 impl<S: ChunkSink> Framer<S> {
     pub(crate) fn new(chunks: Chunker<S>) -> Framer<S> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Framer {
-            chunks,
-            header: Vec::new(),
-            now: i128::try_from(now.as_nanos()).unwrap_or(i128::MAX),
-            reading: Watch::new("read"),
-        }
+        Framer { chunks, header: Vec::new(), now: Fingerprint::now(), reading: Watch::new("read") }
     }
 
     /// Appends one entry; gives the offset of its content in the tar.

@@ -41,15 +41,6 @@ pub(crate) fn base(fixture: &Fixture) -> String {
     format!("--build-context=base=oci-layout://{}:latest", fixture.layout().display())
 }
 
-/// The digest of a fixture's only layer.
-pub(crate) fn layer_of(fixture: &Fixture) -> String {
-    let read = |path: &Path| json(std::fs::read(path).expect("fixtures are whole"));
-    let index = read(&fixture.layout().join("index.json"));
-    let digest = |value: &Value| value["digest"].as_str().expect("a digest").to_owned();
-    let manifest = fixture.layout().join("blobs").join(digest(&index["manifests"][0]).replace(':', "/"));
-    digest(&read(&manifest)["layers"][0])
-}
-
 /// Whether the environment's store has a blob.
 pub(crate) fn stored(environment: &Environment, digest: &str) -> bool {
     environment.store().join("blobs").join(digest.replace(':', "/")).exists()

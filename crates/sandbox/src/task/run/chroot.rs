@@ -7,13 +7,14 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, fstat, openat, renameat, unlinkat, utimensat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::{Errno, write};
 use rustix::process::{Pid, Signal, WaitOptions, chdir, getpid, kill_process, set_child_subreaper, wait};
 
 use super::devices;
 use super::overlay::{self, hold};
 use super::prepare::World;
+use super::stubs::keeping_times;
 use crate::inside::{Inside, Make};
 use crate::sandbox::Job;
 use crate::{Cause, Error, Level, Network, Spec};
@@ -92,17 +93,6 @@ fn put(root: &Inside, name: &str, content: &[u8]) -> Result<(), Errno> {
         let file = openat(&etc, name, flags, Mode::from_raw_mode(0o644))?;
         write(&file, content).map(drop)
     })
-}
-
-fn keeping_times(dir: &OwnedFd, change: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
-    let stat = fstat(dir)?;
-    change()?;
-    let time = |seconds, nanos: u64| Timespec { tv_sec: seconds, tv_nsec: nanos.cast_signed() };
-    let times = Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-    };
-    utimensat(dir, "", &times, AtFlags::EMPTY_PATH)
 }
 
 /// The command's process moves into the copy.

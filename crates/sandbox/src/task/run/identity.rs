@@ -10,6 +10,7 @@ mod credentials;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use layer::overlay::{OWNER_XATTR, owner_text, parse_owner};
 use rustix::event::PollFlags;
 use rustix::fs::{AtFlags, FileType, Gid, OFlags, Uid, XattrFlags, chownat, fstat, getxattr, setxattr};
 use rustix::io::Errno;
@@ -263,8 +264,8 @@ fn set_owner(file: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
     let (old_uid, old_gid) = owner(&path);
     let new = |id, old| if id == u32::MAX { old } else { id };
-    let text = format!("{}:{}", new(uid, old_uid), new(gid, old_gid));
-    match setxattr(&path, layer::overlay::OWNER_XATTR, text.as_bytes(), XattrFlags::empty()) {
+    let text = owner_text((new(uid, old_uid), new(gid, old_gid)));
+    match setxattr(&path, OWNER_XATTR, &text, XattrFlags::empty()) {
         Err(Errno::NOTSUP | Errno::PERM) => Ok(()),
         result => result,
     }
@@ -272,10 +273,8 @@ fn set_owner(file: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
 
 fn owner(path: &str) -> (u32, u32) {
     let mut buffer = [0; 32];
-    let length = getxattr(path, layer::overlay::OWNER_XATTR, &mut buffer).unwrap_or(0);
-    let text = buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let parts = text.and_then(|text| text.split_once(':'));
-    parts.and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?))).unwrap_or((0, 0))
+    let length = getxattr(path, OWNER_XATTR, &mut buffer).unwrap_or(0);
+    buffer.get(..length).and_then(parse_owner).unwrap_or((0, 0))
 }
 
 /// To look at and pass through, not to read.

@@ -1,8 +1,8 @@
 //! What has to be made for mounts to lie on, and goes again (BuildKit, executor/stubs.go).
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, Stat, Timespec, Timestamps, statat, unlinkat, utimensat};
+use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, fstat, statat, unlinkat, utimensat};
 use rustix::io::Errno;
 
 use crate::inside::Inside;
@@ -45,14 +45,17 @@ fn remove_empty(parent: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
         _ if stat.st_size == 0 => AtFlags::empty(),
         _ => return Ok(()),
     };
-    let before = statat(parent, "", AtFlags::EMPTY_PATH)?;
-    unlinkat(parent, name, flags)?;
-    utimensat(parent.as_fd(), "", &times(&before), AtFlags::EMPTY_PATH)
+    keeping_times(parent, || unlinkat(parent, name, flags))
 }
 
-fn times(stat: &Stat) -> Timestamps {
-    Timestamps {
-        last_access: Timespec { tv_sec: stat.st_atime, tv_nsec: stat.st_atime_nsec.cast_signed() },
-        last_modification: Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec.cast_signed() },
-    }
+/// Changes what is in a directory, whose own times stay what they were just before.
+pub(super) fn keeping_times(dir: &OwnedFd, change: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+    let stat = fstat(dir)?;
+    change()?;
+    let time = |seconds, nanos: u64| Timespec { tv_sec: seconds, tv_nsec: nanos.cast_signed() };
+    let times = Timestamps {
+        last_access: time(stat.st_atime, stat.st_atime_nsec),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
+    };
+    utimensat(dir, "", &times, AtFlags::EMPTY_PATH)
 }

@@ -1,0 +1,1 @@
+//! A client of BuildKit builders: solves, the services of a session, progress.

@@ -1,0 +1,1 @@
+//! Bake files and compose files: targets and groups, resolved.

@@ -1,0 +1,8 @@
+//! Many images: what a repository says of its images, and what that makes to be built.
+//!
+//! [`bake`] reads bake and compose files, [`plan`] plan files, [`pkg`] packages. Each ends in values that say what is wanted;
+//! carrying it out is the engine's business.
+
+pub mod bake;
+pub mod pkg;
+pub mod plan;

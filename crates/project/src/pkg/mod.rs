@@ -1,0 +1,1 @@
+//! Packages: build.yml, content hashes and tags.

@@ -1,0 +1,1 @@
+//! Plan files: images, their variants, architectures and build commands.
