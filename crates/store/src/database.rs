@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::Error;
+use crate::lock::FileLock;
 
 /// The version of [`SCHEMA`], kept in `user_version`.
 const VERSION: u32 = 1;
@@ -68,28 +69,23 @@ impl Database {
 
     fn connect(&self) -> Result<Connection, Error> {
         let mut connection = Connection::open(&self.path).map_err(|cause| self.error(cause))?;
-        let version = self.prepare(&mut connection).map_err(|cause| self.error(cause))?;
+        let mut version = Self::set_up(&connection).map_err(|cause| self.error(cause))?;
+        if version == 0 {
+            // Two that change the journal's mode at once would both hold what the other waits for, and SQLite ends that by
+            // refusing one of them at once.
+            let _alone = FileLock::exclusive(&self.path.with_extension("lock"))?;
+            version = make_tables(&mut connection).map_err(|cause| self.error(cause))?;
+        }
         if version > VERSION {
             return Err(Error::NewerFormat { path: self.path.clone(), found: version, known: VERSION });
         }
         Ok(connection)
     }
 
-    /// Sets the connection up, makes the tables if they are missing, and returns the schema's version.
-    fn prepare(&self, connection: &mut Connection) -> rusqlite::Result<u32> {
+    /// Sets the connection up, and returns the schema's version: 0 when there are no tables yet.
+    fn set_up(connection: &Connection) -> rusqlite::Result<u32> {
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "synchronous", "normal")?;
-        let version = user_version(connection)?;
-        if version > 0 {
-            return Ok(version);
-        }
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if user_version(&transaction)? == 0 {
-            transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-        }
-        transaction.commit()?;
         user_version(connection)
     }
 
@@ -102,6 +98,18 @@ impl Database {
     }
 }
 
+/// Makes the tables unless somebody did meanwhile, and returns the schema's version.
+fn make_tables(connection: &mut Connection) -> rusqlite::Result<u32> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if user_version(&transaction)? == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    user_version(connection)
+}
+
 fn user_version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
@@ -110,4 +118,24 @@ fn user_version(connection: &Connection) -> rusqlite::Result<u32> {
 pub(crate) fn nanos(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_who_need_a_new_one_at_once_all_get_it() {
+        for _ in 0..30 {
+            let dir = tempfile::tempdir().unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        let own = Database::new(dir.path().join("cache.db"));
+                        own.write(|transaction| transaction.execute("DELETE FROM origin", [])).unwrap();
+                    });
+                }
+            });
+        }
+    }
 }
