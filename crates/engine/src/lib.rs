@@ -54,4 +54,4 @@ pub use request::{
     SecretSource, TimestampPolicy,
 };
 pub use run::RunError;
-pub use sandbox::{Level, become_worker};
+pub use sandbox::{Level, Runtime, become_worker};

@@ -7,7 +7,7 @@ use dockerfile::Network;
 use graph::Ulimit;
 use layer::Compression;
 use oci::{Platform, Reference};
-use sandbox::Level;
+use sandbox::{Level, Runtime};
 
 /// One build: a Dockerfile, its contexts, and where the result goes.
 #[derive(Debug, Clone)]
@@ -300,6 +300,8 @@ pub struct SandboxOptions {
     pub allowed: BTreeSet<Entitlement>,
     /// `--isolation` (ours): the level to use, the strongest there is when `None`.
     pub isolation: Option<Level>,
+    /// `--runtime` (ours): a program of this machine that executes processes in our stead.
+    pub runtime: Option<Runtime>,
 }
 
 /// Where a secret is read from, when a RUN asks for it.

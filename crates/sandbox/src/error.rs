@@ -67,6 +67,20 @@ pub enum Error {
         /// One sentence.
         problem: String,
     },
+    /// An OCI runtime was asked for at a level where it is not used.
+    #[error("{name} is used at isolation level root only, not at {level}")]
+    RuntimeLevel {
+        /// The runtime.
+        name: String,
+        /// The level that was chosen.
+        level: Level,
+    },
+    /// The OCI runtime asked for is not installed.
+    #[error("{name} is not installed")]
+    NoRuntime {
+        /// The runtime.
+        name: String,
+    },
     /// The file system was about to be full, and the process was ended.
     #[error("ended the command: only {available} bytes are left where {} lies", path.display())]
     DiskFull {
@@ -113,6 +127,12 @@ impl Error {
             }
             Error::DiskFull { .. } => {
                 Some("free some space on that file system, or keep the store on a larger one with --store".into())
+            }
+            Error::RuntimeLevel { .. } => {
+                Some("leave out --runtime: what runs commands here needs no other program".into())
+            }
+            Error::NoRuntime { name } => {
+                Some(format!("install it (Debian: apt-get install {name}), or leave out --runtime"))
             }
             Error::TooManyProcesses { .. } => Some("look for a command that starts itself again and again".into()),
             Error::Tree { hint, .. } => hint.clone(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Owners;
+use crate::{Owners, RuntimeProgram};
 
 /// One process and the world it sees.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Spec {
     pub cgroup_parent: Option<String>,
     /// What becomes of the times of what it changed.
     pub times: Times,
+    /// `--runtime`: what executes the process, at [`crate::Level::Root`]; we do when `None`.
+    pub runtime: Option<RuntimeProgram>,
     /// The owners in the parent: for [`crate::Level::SingleId`] only, which cannot see them on disk.
     pub owners: Option<Owners>,
 }

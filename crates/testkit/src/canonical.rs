@@ -129,6 +129,14 @@ pub fn read_image(layout: &Path, platform: &str) -> Result<CanonicalImage, Canon
     read_images(layout)?.remove(platform).ok_or_else(|| CanonicalError::NoPlatform(platform.to_owned()))
 }
 
+/// Reads the only image of an archive that `docker save` wrote.
+///
+/// # Errors
+/// Whatever makes the archive or the image invalid.
+pub fn read_saved(archive: &Path) -> Result<CanonicalImage, CanonicalError> {
+    layout::Layout::open(archive)?.saved()
+}
+
 /// Why a layout has no canonical form.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]

@@ -6,13 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use testkit::tools::{Captured, Tool, find, require, run};
+
+use crate::tools::{Captured, Tool, find, find_all, in_ci, require, run};
 
 /// How long a daemon may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Docker engine.
-pub(crate) struct Docker {
+pub struct Docker {
     client: Tool,
     host: String,
     _daemon: Option<Daemon>,
@@ -20,41 +21,72 @@ pub(crate) struct Docker {
 
 impl Docker {
     /// `None` means: skip this test; the reason is already printed.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let client = require("docker")?;
         if let Some(host) = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
             return Some(Self { client, host, _daemon: None });
         }
-        let daemon = Daemon::start(&require("dockerd")?);
+        Some(Self::begin(client, &require("dockerd")?))
+    }
+
+    /// An engine of one's own, whose images nobody else sees, and a client that builds with the engine's BuildKit by itself:
+    /// since 23.0 that takes a plugin. `None` as with [`Docker::start`].
+    ///
+    /// # Panics
+    /// As [`require`].
+    #[must_use]
+    pub fn builder() -> Option<Self> {
+        let daemon = require("dockerd")?;
+        let old = |client: &Tool| {
+            let major = client
+                .run(["--version"])
+                .text()
+                .split(' ')
+                .nth(2)
+                .and_then(|text| text.split('.').next()?.parse().ok());
+            major.is_some_and(|major: u32| (18..23).contains(&major))
+        };
+        let client = find_all("docker").into_iter().find(old);
+        assert!(client.is_some() || !in_ci(), "no docker builds by itself, and CI must test everything");
+        Some(Self::begin(client?, &daemon))
+    }
+
+    fn begin(client: Tool, daemon: &Tool) -> Self {
+        let daemon = Daemon::start(daemon);
         let docker = Self { client, host: daemon.host(), _daemon: Some(daemon) };
         docker.wait();
-        Some(docker)
+        docker
     }
 
     /// What `DOCKER_HOST` is for it.
-    pub(crate) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         &self.host
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A `docker` that has still to be run.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.client.command();
         command.args(arguments).env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT");
         command
     }
 
     /// What `docker` prints.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Captured {
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn run(&self, arguments: &[&str]) -> Captured {
         run(&mut self.command(arguments))
     }
 
     /// What a container prints.
-    pub(crate) fn container(&self, image: &str, arguments: &[&str]) -> String {
+    pub fn container(&self, image: &str, arguments: &[&str]) -> String {
         let start = ["run", "--rm", "--network=none", image];
         self.run(&[start.as_slice(), arguments].concat()).text()
     }
 
     /// Forgets an image, so that the engine of a whole CI run is left as it was.
-    pub(crate) fn forget(&self, image: &str) {
+    pub fn forget(&self, image: &str) {
         self.run(&["rmi", "--force", image]);
     }
 
@@ -102,14 +134,14 @@ impl Drop for Daemon {
 }
 
 /// Podman with storage of its own.
-pub(crate) struct Podman {
+pub struct Podman {
     program: Tool,
     directory: TempDir,
 }
 
 impl Podman {
     /// `None` means: skip this test; the reason is already printed.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let program = require("podman")?;
         let directory = tempfile::Builder::new().prefix("e2e").tempdir_in("/tmp").expect("a temporary directory");
         let root = directory.path().display();
@@ -121,23 +153,23 @@ impl Podman {
     }
 
     /// What `CONTAINERS_STORAGE_CONF` is for it.
-    pub(crate) fn configuration(&self) -> PathBuf {
+    pub fn configuration(&self) -> PathBuf {
         self.directory.path().join("storage.conf")
     }
 
     /// What another program over the same storage prints: `podman`, `buildah`.
-    pub(crate) fn beside(&self, program: &Tool, arguments: &[&str]) -> Captured {
+    pub fn beside(&self, program: &Tool, arguments: &[&str]) -> Captured {
         run(program.command().args(arguments).env("CONTAINERS_STORAGE_CONF", self.configuration()))
     }
 
     /// What `podman` prints.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Captured {
+    pub fn run(&self, arguments: &[&str]) -> Captured {
         self.beside(&self.program, arguments)
     }
 
     /// What a container prints. With runc where there is one: crun refuses the hybrid cgroups of many machines. Limits
     /// are given, as raising them needs a capability that containers of CI systems lack.
-    pub(crate) fn container(&self, image: &str, arguments: &[&str]) -> String {
+    pub fn container(&self, image: &str, arguments: &[&str]) -> String {
         let runtime: &[&str] = if find("runc").is_some() { &["--runtime=runc"] } else { &[] };
         let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
         let start = ["--cgroup-manager=cgroupfs", "run", "--rm", "--network=none"];

@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod canonical;
 pub mod corpus;
+pub mod engines;
 pub mod environment;
 pub mod faulty_proxy;
 pub mod fixtures;

@@ -45,8 +45,14 @@ pub fn require(name: &str) -> Option<Tool> {
 /// Finds `name` as [`require`] does, for questions whose answer "no" is fine everywhere.
 #[must_use]
 pub fn find(name: &str) -> Option<Tool> {
-    let path = search_path().map(|dir| dir.join(name)).find(|path| is_executable(path))?;
-    Some(Tool { name: name.to_owned(), path })
+    find_all(name).into_iter().next()
+}
+
+/// Every `name` there is, in the order of the search, for when one version among several will do.
+#[must_use]
+pub fn find_all(name: &str) -> Vec<Tool> {
+    let paths = search_path().map(|dir| dir.join(name)).filter(|path| is_executable(path));
+    paths.map(|path| Tool { name: name.to_owned(), path }).collect()
 }
 
 /// Whether a missing program is a failure here.

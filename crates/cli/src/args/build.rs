@@ -182,6 +182,11 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "LEVEL", help_heading = OURS)]
     pub(crate) isolation: Option<String>,
 
+    /// OCI runtime of this machine that executes RUN in place of shipsmith itself: crun or runc, as
+    /// root
+    #[arg(long, value_name = "NAME", help_heading = OURS)]
+    pub(crate) runtime: Option<String>,
+
     /// Times in the image: fixed (the default), now, or the files' own (source); comes before
     /// the environment's SOURCE_DATE_EPOCH
     #[arg(long, value_name = "TIMES", help_heading = OURS)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use engine::{Entitlement, Level, Network, SandboxOptions, Ulimit};
+use engine::{Entitlement, Level, Network, Runtime, SandboxOptions, Ulimit};
 
 use super::{RequestError, Surroundings, secret, suggest};
 use crate::args::BuildArgs;
@@ -46,6 +46,7 @@ pub(crate) fn options(args: &BuildArgs, around: &dyn Surroundings) -> Result<San
         agents: secret::agents(&args.ssh, around)?,
         allowed,
         isolation: args.isolation.as_deref().map(level).transpose()?,
+        runtime: args.runtime.as_deref().map(runtime).transpose()?,
     })
 }
 
@@ -54,6 +55,13 @@ fn level(text: &str) -> Result<Level, RequestError> {
     let names = Level::ALL.map(Level::name);
     text.parse()
         .map_err(|_| RequestError::invalid("--isolation", text, "no such level").or_hint(suggest::hint(text, &names)))
+}
+
+/// `--runtime NAME`.
+fn runtime(text: &str) -> Result<Runtime, RequestError> {
+    let names = Runtime::ALL.map(Runtime::name);
+    text.parse()
+        .map_err(|_| RequestError::invalid("--runtime", text, "no such runtime").or_hint(suggest::hint(text, &names)))
 }
 
 /// `--allow`: what RUN may ask for.

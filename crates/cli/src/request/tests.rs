@@ -140,8 +140,18 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
 
 /// What `build` takes is in the lists above, or is ours.
 fn every_flag_is_listed(known: &[&str]) {
-    let ours =
-        ["isolation", "merge-layers", "normalize-modes", "offline", "run", "store", "timestamp", "timings", "help"];
+    let ours = [
+        "isolation",
+        "merge-layers",
+        "normalize-modes",
+        "offline",
+        "run",
+        "runtime",
+        "store",
+        "timestamp",
+        "timings",
+        "help",
+    ];
     let mut cli = Cli::command();
     cli.build();
     let build = cli.find_subcommand("build").unwrap();

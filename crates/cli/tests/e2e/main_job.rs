@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use testkit::canonical::CanonicalImage;
+use testkit::engines::{Docker, Podman};
 use testkit::faulty_proxy::FaultyProxy;
 use testkit::fixtures::{Fixture, busybox_base, debian_base, tiny_base};
 use testkit::tools::{Tool, require, run};
 
-use crate::support::engines::{Docker, Podman};
 use crate::support::remote::Remote;
 use crate::support::tree::{Owners, assert_holds};
 use crate::support::{Environment, each, environment, image, stored};

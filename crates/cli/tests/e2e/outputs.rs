@@ -2,12 +2,12 @@
 
 use std::fs;
 
+use testkit::engines::{Docker, Podman};
 use testkit::faulty_proxy::FaultyProxy;
 use testkit::fixtures::{busybox_base, tiny_base};
 use testkit::registry_server::RegistryServer;
 use testkit::tools::{require, run};
 
-use crate::support::engines::{Docker, Podman};
 use crate::support::remote::Remote;
 use crate::support::tree::{Owners, assert_holds};
 use crate::support::{Environment, base, context, each, image, json};

@@ -46,12 +46,16 @@ fn pod(ground: &Ground, arguments: &[String]) -> Ended {
     ended(&mut command)
 }
 
-/// A build at a level.
+/// What stands in for our own last steps at level root.
+const RUNTIMES: [&str; 2] = ["crun", "runc"];
+
+/// A build at a level, or through a runtime.
 fn at(ground: &Ground, level: &str, dockerfile: &str, flags: &[&str]) -> Ended {
-    let isolation = format!("--isolation={level}");
-    let arguments = ground.arguments(dockerfile, &[&[&isolation[..]], flags].concat());
+    let how = if RUNTIMES.contains(&level) { "runtime" } else { "isolation" };
+    let how = format!("--{how}={level}");
+    let arguments = ground.arguments(dockerfile, &[&[&how[..]], flags].concat());
     match level {
-        "root" => ground.environment().run(arguments),
+        "root" | "crun" | "runc" => ground.environment().run(arguments),
         "chroot" => pod(ground, &arguments),
         other => ordinary(ground, other, &arguments),
     }
@@ -94,14 +98,20 @@ const PROMISES: [(&str, &str, &[&str]); 13] = [
     ),
 ];
 
+/// What has to be installed for it.
+fn program(level: &str) -> &str {
+    if RUNTIMES.contains(&level) { level } else { "sh" }
+}
+
 fn keeps_its_promises(level: &str) {
     let Some(ground) = Ground::new() else { return };
-    let Some(_) = require("setpriv") else { return };
+    let (Some(_), Some(_)) = (require("setpriv"), require(program(level))) else { return };
+    let promised = if RUNTIMES.contains(&level) { "root" } else { level };
     let canary = ground.canary().join("file");
     fs::set_permissions(&canary, fs::Permissions::from_mode(0o644)).expect("ours");
     let mut broken = Vec::new();
     for (promise, script, levels) in PROMISES {
-        if !levels.contains(&level) {
+        if !levels.contains(&promised) {
             continue;
         }
         let script = script.replace("CANARY", &canary.display().to_string());
@@ -134,6 +144,52 @@ fn chroot_keeps_its_promises() {
     keeps_its_promises("chroot");
 }
 
+#[test]
+fn crun_keeps_the_promises_of_root() {
+    keeps_its_promises("crun");
+}
+
+#[test]
+fn runc_keeps_the_promises_of_root() {
+    keeps_its_promises("runc");
+}
+
+/// What a runtime is told is what we do ourselves: mounts, secrets, users, directories, limits, networks, failures.
+#[test]
+fn a_runtime_gives_a_command_the_same_world() {
+    let step = "FROM base\nENV A=b\nWORKDIR /srv/new\nCOPY <<EOF /in/file\nx\nEOF\n\
+         RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t --mount=type=secret,id=s --mount=type=bind,source=/,target=/b \
+         --network=none test \"$A$PWD$HOME\" = b/srv/new/root && touch /c/x /t/x && test $(cat /run/secrets/s) = hidden && ! touch /b/x && \
+         test $(ulimit -n) = 123 && test $(ls /sys/class/net) = lo && grep -q buildkitsandbox /etc/hosts && touch done\n\
+         USER app\nRUN id > /tmp/id && test $(id -u) = 1000 && echo out && echo err >&2\nRUN exit 7\n";
+    for runtime in RUNTIMES {
+        let (Some(ground), Some(_)) = (Ground::new(), require(runtime)) else { return };
+        let secret = ground.environment().write("secret", "hidden");
+        let secret = format!("--secret=id=s,src={}", secret.display());
+        let ended = at(&ground, runtime, step, &[&secret, "--ulimit=nofile=123"]);
+        assert_eq!(ended.code, Some(1), "{runtime}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("exit code: 7") && !ended.stderr.contains("hidden"),
+            "{runtime}: {}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains(" out\n") && ended.stderr.contains(" err\n"), "{runtime}: {}", ended.stderr);
+        ground.is_clean();
+    }
+}
+
+#[test]
+fn a_runtime_is_for_root_and_must_be_there() {
+    let (Some(ground), Some(_)) = (Ground::new(), require("crun")) else { return };
+    let arguments = ground.arguments("FROM base\nRUN true\n", &["--runtime=crun"]);
+    let ended = ordinary(&ground, "single-id", &arguments);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("crun is used at isolation level root only"), "{}", ended.stderr);
+    let ended = ground.build("FROM base\nRUN true\n", &["--runtime=crunch"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did you mean \"crun\"?"), "{}", ended.stderr);
+}
+
 /// The same layer, bit for bit, whoever made it.
 #[test]
 fn every_level_makes_the_same_layer() {
@@ -147,7 +203,7 @@ fn every_level_makes_the_same_layer() {
         Some(meta["containerimage.digest"].as_str().expect("a digest").to_owned())
     };
     let Some(root) = digest("root") else { return };
-    for level in ["subuid", "single-id", "chroot"] {
+    for level in ["subuid", "single-id", "chroot", "crun", "runc"] {
         assert_eq!(digest(level).as_ref(), Some(&root), "{level}");
     }
 }

@@ -23,7 +23,7 @@ use dockerfile::{Network, Security};
 use futures_util::future::try_join_all;
 use graph::{Op, RunOp, Step};
 use layer::{Compression, Tree};
-use sandbox::{Level, Sandbox, Stop};
+use sandbox::{Level, RuntimeProgram, Sandbox, Stop};
 use tokio::sync::OnceCell;
 
 use crate::cancel::Cancel;
@@ -53,6 +53,7 @@ pub(crate) struct Runner {
 /// How processes are run on this machine.
 struct Ready {
     sandbox: Sandbox,
+    runtime: Option<RuntimeProgram>,
     trees: Trees,
 }
 
@@ -90,6 +91,7 @@ impl Runner {
         let run = Run {
             layers: self.layers.clone(),
             sandbox: ready.sandbox.clone(),
+            runtime: ready.runtime.clone(),
             cancel: self.cancel.clone(),
             options: self.options.clone(),
             times: self.times,
@@ -109,21 +111,28 @@ impl Runner {
     async fn prepare(&self, events: &Events) -> Result<Ready, Error> {
         let vertex = events.start("[internal] prepare a sandbox for RUN");
         let (store, pinned) = (Arc::clone(self.layers.store()), self.options.isolation);
+        let runtime = self.options.runtime;
         let found = blocking(move || {
             let sandbox = sandbox::probe(&store.trees_dir()?).choose(pinned).map_err(RunError::from)?;
+            let path = std::env::var("PATH").unwrap_or_default();
+            let runtime = runtime.map(|runtime| runtime.find(&path, sandbox.level()));
+            let runtime = runtime.transpose().map_err(RunError::from)?;
             scratch::remove_stale(&store, &sandbox)?;
-            Ok(sandbox)
+            Ok((sandbox, runtime))
         });
-        let sandbox = found.await;
-        if let Ok(sandbox) = &sandbox {
+        let found = found.await;
+        if let Ok((sandbox, runtime)) = &found {
             vertex.log(format!("isolation level {}", sandbox.level()));
+            if let Some(program) = runtime {
+                vertex.log(format!("commands are executed by {}", program.path.display()));
+            }
             if sandbox.level() == Level::Chroot {
                 events.warn(CHROOT, None);
             }
         }
-        let sandbox = vertex.finish(false, sandbox)?;
+        let (sandbox, runtime) = vertex.finish(false, found)?;
         let trees = Trees::new(self.layers.clone(), sandbox.clone());
-        Ok(Ready { sandbox, trees })
+        Ok(Ready { sandbox, runtime, trees })
     }
 }
 

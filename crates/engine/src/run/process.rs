@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use graph::{MountKind, RunOp};
 use layer::{Compression, SourceTree, Tree, adopt};
 use sandbox::{
-    Changes, Level, MountSource, Network, Owners, Process, Ran, Sandbox, Spec, Stack, Stop, Stream, Times, Ulimit,
+    Changes, Level, MountSource, Network, Owners, Process, Ran, RuntimeProgram, Sandbox, Spec, Stack, Stop, Stream,
+    Times, Ulimit,
 };
 
 use super::caches::Cache;
@@ -25,6 +26,7 @@ const SHM_SIZE: u64 = 64 << 20;
 pub(crate) struct Run {
     pub(crate) layers: Layers,
     pub(crate) sandbox: Sandbox,
+    pub(crate) runtime: Option<RuntimeProgram>,
     pub(crate) cancel: Cancel,
     pub(crate) options: SandboxOptions,
     pub(crate) times: TimestampPolicy,
@@ -130,6 +132,7 @@ impl Run {
             ulimits: op.ulimits.iter().map(ulimit).collect(),
             cgroup_parent: op.cgroup_parent.clone(),
             times: times(self.times),
+            runtime: self.runtime.clone(),
             owners: owners(&self.sandbox, tree)?,
         };
         Ok((spec, caches))

@@ -97,6 +97,7 @@ fn nothing(scratch: &Path) -> Spec {
         ulimits: Vec::new(),
         cgroup_parent: None,
         times: Times::Kept,
+        runtime: None,
         owners: None,
     }
 }

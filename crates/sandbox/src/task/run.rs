@@ -18,6 +18,7 @@ mod prepare;
 mod program;
 mod relay;
 mod root;
+mod runtime;
 mod seccomp;
 mod stubs;
 mod watch;

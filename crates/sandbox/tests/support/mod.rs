@@ -80,6 +80,7 @@ impl Ground {
             ulimits: Vec::new(),
             cgroup_parent: None,
             times: Times::Made { seconds: 315_619_200 },
+            runtime: None,
             owners: None,
         }
     }

@@ -58,6 +58,14 @@ struct Manifest {
     layers: Option<Vec<Descriptor>>,
 }
 
+/// An image in the list that `docker save` writes.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Saved {
+    config: String,
+    layers: Vec<String>,
+}
+
 #[derive(Deserialize)]
 struct ImageConfig {
     #[serde(default)]
@@ -133,18 +141,23 @@ impl Layout {
     fn image(&self, digest: &str) -> Result<CanonicalImage, CanonicalError> {
         let manifest: Manifest = self.json(digest)?;
         let config: ImageConfig = self.json(&manifest.config.digest)?;
-        let diff_ids = config.rootfs.diff_ids.clone().unwrap_or_default();
-        let history = config.history();
         let layers = manifest.layers.unwrap_or_default();
-        check_counts(layers.len(), diff_ids.len(), &history)?;
-        let mut tree = Tree::default();
-        for (number, (layer, diff_id)) in layers.iter().zip(&diff_ids).enumerate() {
-            let unpacked = decompress(self.blob(&layer.digest)?)
-                .map_err(|source| CanonicalError::Layer { layer: number, source })?;
-            verify("a layer's content", diff_id, &unpacked)?;
-            tree.apply(number, &unpacked)?;
-        }
-        Ok(CanonicalImage { config: config.runtime(), history, layers: layers.len(), files: tree.into_files() })
+        config.image(layers.len(), |number, _| {
+            let digest = layers.get(number).map(|layer| layer.digest.as_str()).unwrap_or_default();
+            decompress(self.blob(digest)?).map_err(|source| CanonicalError::Layer { layer: number, source })
+        })
+    }
+
+    /// The only image of what `docker save` writes: layers uncompressed, each under any name, equal ones perhaps as links.
+    pub(super) fn saved(&self) -> Result<CanonicalImage, CanonicalError> {
+        let Self::Archive(files) = self else { return Err(CanonicalError::MissingBlob("manifest.json".to_owned())) };
+        let [Saved { config, layers }] = parse::<[Saved; 1]>(&self.file("manifest.json")?, "manifest.json")?;
+        let config: ImageConfig = parse(&self.file(&config)?, &config)?;
+        let tars = files.iter().filter(|(name, _)| name.ends_with(".tar"));
+        let tars: BTreeMap<String, &Vec<u8>> = tars.map(|(_, tar)| (format!("sha256:{}", sha256(tar)), tar)).collect();
+        config.image(layers.len(), |_, diff_id| {
+            tars.get(diff_id).map(|tar| (*tar).clone()).ok_or_else(|| CanonicalError::MissingBlob(diff_id.to_owned()))
+        })
     }
 
     fn json<T: DeserializeOwned>(&self, digest: &str) -> Result<T, CanonicalError> {
@@ -175,6 +188,24 @@ impl Layout {
 }
 
 impl ImageConfig {
+    /// The image of as many layers as its manifest lists, each the tar that `layer` gives for its number and diffID.
+    fn image(
+        self,
+        layers: usize,
+        layer: impl Fn(usize, &str) -> Result<Vec<u8>, CanonicalError>,
+    ) -> Result<CanonicalImage, CanonicalError> {
+        let diff_ids = self.rootfs.diff_ids.clone().unwrap_or_default();
+        let history = self.history();
+        check_counts(layers, diff_ids.len(), &history)?;
+        let mut tree = Tree::default();
+        for (number, diff_id) in diff_ids.iter().enumerate() {
+            let unpacked = layer(number, diff_id)?;
+            verify("a layer's content", diff_id, &unpacked)?;
+            tree.apply(number, &unpacked)?;
+        }
+        Ok(CanonicalImage { config: self.runtime(), history, layers, files: tree.into_files() })
+    }
+
     fn platform(&self) -> String {
         ["os", "architecture", "variant"]
             .iter()

@@ -1,6 +1,5 @@
 //! What the tests share: the program in its own environment, images as skopeo sees them, small contexts.
 
-pub(crate) mod engines;
 pub(crate) mod remote;
 pub(crate) mod serve;
 pub(crate) mod tree;

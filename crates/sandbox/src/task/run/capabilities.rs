@@ -13,6 +13,16 @@ pub(super) fn default() -> CapabilitySet {
     DEFAULT.lines().filter_map(named).collect()
 }
 
+/// Those of the data file, by their names.
+pub(super) fn default_names() -> Vec<String> {
+    DEFAULT.lines().filter(|line| named(line).is_some()).map(str::to_owned).collect()
+}
+
+/// All that we have ourselves, by their names.
+pub(super) fn own_names() -> Result<Vec<String>, Errno> {
+    Ok(capabilities(None)?.permitted.iter_names().map(|(name, _)| format!("CAP_{name}")).collect())
+}
+
 /// The capability with a name like `CAP_CHOWN`.
 pub(super) fn named(name: &str) -> Option<CapabilitySet> {
     CapabilitySet::from_name(name.strip_prefix("CAP_")?)

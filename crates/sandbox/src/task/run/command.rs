@@ -47,11 +47,15 @@ pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Re
     Ok(program::execute(&spec.process.args, &environment))
 }
 
+/// Makes the pipes the user's.
+pub(super) fn own(output: &Output, (uid, gid): (u32, u32)) -> Result<(), Errno> {
+    let pipes = [&output.output, &output.error];
+    pipes.into_iter().try_for_each(|pipe| fchown(pipe, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))))
+}
+
 /// Nothing to read, and the pipes to write to, which are the user's: programs open `/dev/stdout` by name.
-fn connect(output: Output, (uid, gid): (u32, u32)) -> Result<(), Errno> {
-    for pipe in [&output.output, &output.error] {
-        fchown(pipe, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-    }
+fn connect(output: Output, owner: (u32, u32)) -> Result<(), Errno> {
+    own(&output, owner)?;
     let nothing = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     dup2_stdin(&nothing)?;
     dup2_stdout(&output.output)?;
@@ -95,7 +99,7 @@ fn set_limit(limit: &Ulimit) -> Result<(), Error> {
 }
 
 /// By the names that Docker has (github.com/docker/go-units, ulimit.go).
-fn resource(name: &str) -> Option<Resource> {
+pub(super) fn resource(name: &str) -> Option<Resource> {
     Some(match name {
         "core" => Resource::Core,
         "cpu" => Resource::Cpu,

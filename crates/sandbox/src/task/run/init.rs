@@ -18,12 +18,13 @@ use super::cgroup::Cgroup;
 use super::files::Files;
 use super::identity::Identity;
 use super::prepare::World;
+use super::runtime::{self, Bundle};
 use super::{MAX_PROCESSES, Output, chroot, command, root};
 use crate::sandbox::Job;
 use crate::spawn::pipe;
 use crate::sys::{self, Fork};
 use crate::wire::Channel;
-use crate::{Cause, Error, Exit, Level};
+use crate::{Cause, Error, Exit, Level, RuntimeProgram};
 
 /// How often processes are counted.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -140,6 +141,9 @@ fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Res
         chroot::adopt_orphans()?;
     } else {
         end_with_the_worker(to_worker)?;
+        if let Some(program) = &job.spec.runtime {
+            return through_a_runtime(job, program, &world, output, to_worker);
+        }
         root::build(job, world)?;
     }
     let (report, to_init) = pipe()?;
@@ -153,7 +157,8 @@ fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Res
         }
         Fork::Parent(command) => {
             drop((to_init, output, commands_end));
-            let exit = attend(command, Identity::listen(&channel, job, command)?, job.level, to_worker);
+            let counted = job.level != Level::Chroot;
+            let exit = attend(command, Identity::listen(&channel, job, command)?, counted, to_worker);
             if job.level == Level::Chroot {
                 chroot::end_all();
             }
@@ -163,6 +168,24 @@ fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Res
             })
         }
     }
+}
+
+/// As the parent of an OCI runtime, which builds the root and becomes the command's parent.
+fn through_a_runtime(
+    job: &Job,
+    program: &RuntimeProgram,
+    world: &World,
+    output: Output,
+    to_worker: &OwnedFd,
+) -> Result<Exit, Error> {
+    runtime::surround(program.runtime)?;
+    let bundle = Bundle::write(job, program, &world.mounts)?;
+    let runtime = bundle.start(output, (job.spec.process.uid, job.spec.process.gid))?;
+    let exit = attend(runtime, None, true, to_worker);
+    if exit.is_err() {
+        bundle.clean_up();
+    }
+    exit
 }
 
 /// A worker that is killed takes us along; one that was killed before we could say so has left a pipe without a reader.
@@ -176,10 +199,10 @@ fn end_with_the_worker(to_worker: &OwnedFd) -> Result<(), Error> {
 }
 
 /// Waits for the command, reaping whoever else ends, and counts, where only its processes are to be seen.
-fn attend(command: Pid, mut identity: Option<Identity>, level: Level, to_worker: &OwnedFd) -> Result<Exit, Error> {
+fn attend(command: Pid, mut identity: Option<Identity>, counted: bool, to_worker: &OwnedFd) -> Result<Exit, Error> {
     let pidfd = pidfd_open(command, PidfdFlags::empty()).map_err(Cause::at("hold the command"))?;
-    let mut counted = Instant::now();
-    let processes = (level != Level::Chroot).then(all_processes).transpose()?;
+    let mut looked = Instant::now();
+    let processes = counted.then(all_processes).transpose()?;
     loop {
         let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN), PollFd::new(to_worker, PollFlags::empty())];
         fds.extend(identity.as_ref().map(|identity| PollFd::new(identity, PollFlags::IN)));
@@ -196,10 +219,10 @@ fn attend(command: Pid, mut identity: Option<Identity>, level: Level, to_worker:
             return Ok(exit(status));
         }
         // Not each time somebody asks, and not only when nobody does: a bomb asks all the time.
-        if counted.elapsed() < INTERVAL {
+        if looked.elapsed() < INTERVAL {
             continue;
         }
-        counted = Instant::now();
+        looked = Instant::now();
         if processes.as_ref().is_some_and(|processes| count(processes) > MAX_PROCESSES) {
             return Err(Error::TooManyProcesses { limit: MAX_PROCESSES as u64 });
         }

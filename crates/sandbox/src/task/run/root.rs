@@ -18,7 +18,7 @@ use crate::{Cause, Error, Spec, mounts, sys};
 
 /// What programs could learn of or do to the machine through `/proc` and `/sys` (containerd v2.3.3, pkg/oci/spec.go, as BuildKit
 /// applies it): hidden.
-const MASKED: [&str; 11] = [
+pub(super) const MASKED: [&str; 11] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -32,11 +32,11 @@ const MASKED: [&str; 11] = [
     "/sys/devices/virtual/powercap",
 ];
 /// From the same place: not to be written to.
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+pub(super) const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 /// `PROC_SUPER_MAGIC`, `SYSFS_MAGIC`: file systems that nothing of the user's is mounted in.
 const KERNELS_OWN: [i64; 2] = [0x9fa0, 0x6265_6572];
 /// As BuildKit mounts `/dev`.
-const DEV_SIZE: &str = "65536k";
+pub(super) const DEV_SIZE: &str = "65536k";
 
 /// From the worker's mount namespace to one in which nothing is left but the sandbox.
 pub(super) fn build(job: &Job, world: World) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
+use serde_json::{Value, json};
 
 use self::profile::{Comparison, Rule};
 use crate::Error;
@@ -44,6 +45,8 @@ const TARGET: TargetArch = TargetArch::x86_64;
 /// The name of this architecture in the profile.
 #[cfg(target_arch = "x86_64")]
 const NAME: &str = "amd64";
+#[cfg(target_arch = "x86_64")]
+const OCI_ARCHITECTURES: [&str; 2] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"];
 
 /// This machine's, and the one whose programs it runs too.
 #[cfg(target_arch = "aarch64")]
@@ -59,6 +62,8 @@ const TARGET: TargetArch = TargetArch::aarch64;
 /// The name of this architecture in the profile.
 #[cfg(target_arch = "aarch64")]
 const NAME: &str = "arm64";
+#[cfg(target_arch = "aarch64")]
+const OCI_ARCHITECTURES: [&str; 2] = ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"];
 
 /// The filter for a process with the default capabilities.
 pub(super) fn program() -> Result<Vec<libc::sock_filter>, Error> {
@@ -73,6 +78,34 @@ pub(super) fn program() -> Result<Vec<libc::sock_filter>, Error> {
     }
     program.push(statement(RETURN, libc::SECCOMP_RET_KILL_PROCESS));
     Ok(program)
+}
+
+/// The same as an OCI runtime is told it (runtime specification, "Seccomp").
+pub(super) fn described() -> Value {
+    let rules = profile::rules(PROFILE, NAME);
+    let plain = |rule: &&Rule<'_>| rule.condition.is_none() && rule.fails_with.is_none();
+    let always: Vec<&str> = rules.iter().filter(plain).map(|rule| rule.name).collect();
+    let mut calls = vec![json!({"names": always, "action": "SCMP_ACT_ALLOW"})];
+    for rule in rules.iter().filter(|rule| !plain(rule)) {
+        calls.push(match (rule.fails_with, rule.condition) {
+            (Some(errno), _) => json!({"names": [rule.name], "action": "SCMP_ACT_ERRNO", "errnoRet": errno}),
+            (None, condition) => {
+                let arguments: Vec<Value> = condition.map(argument).into_iter().collect();
+                json!({"names": [rule.name], "action": "SCMP_ACT_ALLOW", "args": arguments})
+            }
+        });
+    }
+    json!({"defaultAction": "SCMP_ACT_ERRNO", "architectures": OCI_ARCHITECTURES, "syscalls": calls})
+}
+
+fn argument(comparison: Comparison) -> Value {
+    let (index, operator, value, second) = match comparison {
+        Comparison::Less(index, value) => (index, "SCMP_CMP_LT", value, 0),
+        Comparison::Equal(index, value) => (index, "SCMP_CMP_EQ", value, 0),
+        Comparison::Greater(index, value) => (index, "SCMP_CMP_GT", value, 0),
+        Comparison::Masked(index, mask, value) => (index, "SCMP_CMP_MASKED_EQ", mask, value),
+    };
+    json!({"index": index, "op": operator, "value": value, "valueTwo": second})
 }
 
 /// A filter that asks whoever listens about these calls of this machine's own architecture, and lets everything else pass.
