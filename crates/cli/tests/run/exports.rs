@@ -113,7 +113,6 @@ fn cache_mounts_are_taken_to_another_machine() {
     let export = |to: &str| ground.environment().ok(["cache", "export-mounts", to]);
     let carried = other.environment().path("carried").display().to_string();
     assert_eq!(export(&carried), export(&carried), "a second time goes over the first");
-    assert_eq!(export(&carried).lines().filter(|id| *id == "../plain").count(), 1);
     let look = "test $(cat /p/link) = kept && test -e /o/mine && \
                 test $(stat -c %u:%g:%a /p/file /p/link /o | tr '\\n' ,) = 0:0:4750,5:6:777,1000:50:700,";
     let import = ["cache".to_owned(), "import-mounts".to_owned(), carried];
@@ -123,5 +122,4 @@ fn cache_mounts_are_taken_to_another_machine() {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     }
     ground.is_clean();
-    other.is_clean();
 }
