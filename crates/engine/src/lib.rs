@@ -53,5 +53,5 @@ pub use request::{
     Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions,
     SecretSource, TimestampPolicy,
 };
-pub use run::RunError;
+pub use run::{CacheMounts, RunError};
 pub use sandbox::{Level, Runtime, become_worker};

@@ -17,12 +17,12 @@
 //! | use descriptors of the builder | yes | yes | yes | yes |
 //! | do as root of the machine | no | yes | yes | no |
 //! | fill the disk | yes | yes | yes | yes |
-//! | start more than 2048 processes | yes | in time, not proved | in time, not proved | no |
+//! | start more than 4096 processes | yes | yes | yes | no |
 //! | use the network, with [`Network::None`] | yes | yes | yes | refused |
 //!
 //! Owners, at single-id, are kept for files and directories that `chown` was called on by programs of the machine's own
 //! architecture; what another user creates there is root's. `RUN --mount` is refused at chroot. `tests/` holds an attempt for
-//! each line but the disk's and the bombs of the levels where they are not proved.
+//! each line but the disk's.
 //!
 //! The order to read in: [`Spec`] (what is asked), `spawn` and `wire` (how a worker is started and talks), `worker` (what it
 //! does first), `task` (what it is for).

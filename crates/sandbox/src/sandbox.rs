@@ -1,7 +1,7 @@
 //! A level that works here, and what it does.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::spawn::{Worker, pipe};
 use crate::task::{Form, Task};
 use crate::wire::Order;
-use crate::{Changes, Error, Exit, Level, Ran, Spec, Stop, Stream};
+use crate::{Cause, Changes, Error, Exit, Level, Ran, Spec, Stop, Stream};
 
 /// An isolation level that was tried and works, ready to be used from many threads.
 #[derive(Debug, Clone)]
@@ -110,6 +110,19 @@ impl Sandbox {
         let copied = io::copy(&mut tar, &mut to);
         drop(to);
         finish_unpacking(worker.done(), copied)
+    }
+
+    /// Writes all that is in a tree of this level's scheme as an uncompressed tar, which [`Sandbox::unpack`] takes at any level.
+    ///
+    /// # Errors
+    /// When something in it cannot be read, or `tar` not be written to.
+    pub fn pack(&self, dir: &Path, tar: &mut impl Write) -> Result<(), Error> {
+        let (ours, theirs) = pipe()?;
+        let task = Task::Pack { dir: dir.to_owned(), form: self.0.level.form() };
+        let worker = self.start(task, &[theirs.as_fd()])?;
+        drop(theirs);
+        let copied = io::copy(&mut File::from(ours), tar).map_err(Cause::at("write the tar of a tree"));
+        copied.and_then(|_| worker.done())
     }
 
     /// Removes a directory with all that is in it, whoever owns that. Nothing there is no failure.

@@ -2,6 +2,7 @@
 
 mod diff;
 mod namespace;
+mod pack;
 mod remove;
 mod run;
 mod unpack;
@@ -34,6 +35,13 @@ pub(crate) enum Task {
         form: Form,
         /// The trees below it, base first, where they are at hand.
         below: Option<Vec<PathBuf>>,
+    },
+    /// Write a tree as a tar to the first descriptor.
+    Pack {
+        /// Its directory.
+        dir: PathBuf,
+        /// How it looks.
+        form: Form,
     },
     /// Remove a directory with all that is in it.
     Remove {
@@ -70,6 +78,7 @@ pub(crate) fn perform(task: Task, mut fds: Descriptors, channel: &Channel) -> Re
     match task {
         Task::Namespace { single } => namespace::make(single, channel),
         Task::Unpack { dir, form, below } => unpack::unpack(File::from(fds.next()?), &dir, form, below.as_deref()),
+        Task::Pack { dir, form } => pack::pack(&dir, form, File::from(fds.next()?)),
         Task::Remove { dir } => remove::remove(&dir),
         Task::Run(job) => run::run(&job, fds, channel),
     }

@@ -78,6 +78,21 @@ impl CacheMount {
         Ok(())
     }
 
+    /// Has it filled with something else, whatever it held. A process that is killed meanwhile leaves it new.
+    ///
+    /// # Errors
+    /// When `fill` fails, or it cannot be locked or written down.
+    pub fn fill_anew<E: From<Error>>(&self, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+        let _one_at_a_time = FileLock::exclusive(&self.holder.join(FILLING))?;
+        let ready = self.holder.join(READY);
+        match fs::remove_file(&ready) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).at("remove", &ready)?,
+            _ => {}
+        }
+        fill(&self.path())?;
+        Ok(self.set_ready()?)
+    }
+
     /// Says that.
     ///
     /// # Errors
@@ -115,6 +130,24 @@ impl Store {
             Sharing::Locked if !holders.is_empty() => Ok(None),
             _ => self.new_cache(&dir, sharing).map(Some),
         }
+    }
+
+    /// The ids of a `scheme` that have or had directories, sorted.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn cache_ids(&self, scheme: &str) -> Result<Vec<String>, Error> {
+        let dir = self.place().caches().join(checked(scheme)?);
+        let found = if dir.exists() { crate::ingest::entries(&dir)? } else { Vec::new() };
+        let mut ids = Vec::new();
+        for note in found.iter().map(|dir| dir.join(ID)) {
+            match fs::read_to_string(&note) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                read => ids.push(read.at("read", &note)?),
+            }
+        }
+        ids.sort();
+        Ok(ids)
     }
 
     /// The directories of an id, by number; one that others share first, so that those who share stay together.

@@ -277,7 +277,10 @@ impl Prune {
 }
 
 /// When the oldest process that uses content began to.
+///
+/// Looking at a lease is trying to lock it: nobody may make one meanwhile, or it would be left without a lock of its own.
 fn oldest_lease(place: &Place) -> Result<Option<SystemTime>, Error> {
+    let _no_new_ones = FileLock::exclusive(&place.sweep_lock())?;
     let mut oldest: Option<SystemTime> = None;
     for path in ingest::entries(&place.leases())? {
         let Ok(file) = fs::File::open(&path) else { continue };

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use layer::LayerIndex;
 use oci::{Descriptor, DiffId, Digest, ImageConfig, Index, Manifest, MediaType};
@@ -15,7 +15,6 @@ use crate::document;
 use crate::error::At;
 use crate::lock::FileLock;
 use crate::place::Place;
-use crate::trees::Unsettled;
 use crate::{Error, ingest};
 
 /// The largest manifest, index or config that is read into memory, in bytes (registries stop at 4 MiB).
@@ -32,7 +31,6 @@ struct Shared {
     place: Place,
     database: Database,
     lease: Mutex<Option<NamedTempFile>>,
-    unsettled: Mutex<Unsettled>,
 }
 
 impl Store {
@@ -46,7 +44,7 @@ impl Store {
         let place = Place::open(&absolute)?;
         ingest::clean(&place)?;
         let database = Database::new(place.database());
-        Ok(Self { shared: Arc::new(Shared { place, database, lease: Mutex::default(), unsettled: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared { place, database, lease: Mutex::default() }) })
     }
 
     /// The directory of the store.
@@ -61,10 +59,6 @@ impl Store {
 
     pub(crate) fn database(&self) -> &Database {
         &self.shared.database
-    }
-
-    pub(crate) fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
-        self.shared.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From the first use of content on, garbage collection spares everything used since: by this process or any other.

@@ -4,11 +4,10 @@
 //! is made in a [`Scratch`](crate::Scratch) and renamed when it is whole. Where several processes make the same, the first one's stays.
 //!
 //! Durability. Nothing is synced for a tree: it names the boot it was made in (`HEX/boot`), and one of an earlier boot, of
-//! which a power cut may have lost parts, counts as absent. [`Store::settle_trees`] syncs them all at once and takes the name away.
+//! which a power cut may have lost parts, counts as absent. It is unpacked again from its layer, which costs less than waiting
+//! for the disk at the end of every build.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use oci::DiffId;
@@ -22,7 +21,7 @@ use crate::{Error, Store};
 
 /// The kernel's name of the time since it was started; another after each start.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// Holds the boot of a tree that was not synced.
+/// Holds the boot that a tree was made in.
 const BOOT: &str = "boot";
 /// The tree itself.
 pub(crate) const FILES: &str = "fs";
@@ -67,9 +66,7 @@ impl Store {
         let files = staging.path().join(FILES);
         fs::rename(from, &files).at("rename", from)?;
         let kept = self.place_tree(staging.path(), &holder)?;
-        if kept {
-            self.unsettled().insert(holder.clone());
-        } else {
+        if !kept {
             fs::rename(&files, from).at("rename", &files)?;
         }
         // What is left of the staging directory is ours.
@@ -95,38 +92,15 @@ impl Store {
             }
         }
     }
-
-    /// Syncs the file system of the trees, after which those that this process kept outlive a power cut. For the end of a build:
-    /// it waits for the disk.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn settle_trees(&self) -> Result<(), Error> {
-        let holders = std::mem::take(&mut *self.unsettled());
-        if holders.is_empty() {
-            return Ok(());
-        }
-        let dir = self.place().trees();
-        rustix::fs::syncfs(&File::open(&dir).at("open", &dir)?).at("sync", &dir)?;
-        for holder in holders {
-            match fs::remove_file(holder.join(BOOT)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).at("settle", &holder),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
 }
-
-/// The trees that this process kept and did not sync.
-pub(crate) type Unsettled = BTreeSet<PathBuf>;
 
 /// Whether no power cut can have taken parts of a tree.
 fn is_whole(holder: &Path) -> Result<bool, Error> {
     let boot = holder.join(BOOT);
     match fs::read(&boot) {
         Ok(made_in) => Ok(made_in == boot_id()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(holder.join(FILES).exists()),
+        // Somebody removed the tree meanwhile.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error).at("read", &boot),
     }
 }

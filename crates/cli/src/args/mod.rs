@@ -82,8 +82,8 @@ pub(crate) enum Command {
     /// List the images of the local store
     #[command(visible_alias = "ls")]
     Images(ImagesArgs),
-    /// The local store as a cache, under the names Docker's users know
-    #[command(subcommand, hide = true)]
+    /// Take cache mounts to other machines; list and prune the local store
+    #[command(subcommand)]
     Cache(CacheCommand),
     /// Show an image's platforms, configuration and layers, and which of them are absent here
     Inspect(InspectArgs),
@@ -127,6 +127,18 @@ pub(crate) enum CacheCommand {
     Ls(ImagesArgs),
     /// Remove what no tag of the local store needs
     Prune(PruneArgs),
+    /// Write what RUN --mount=type=cache keeps to a directory (ours)
+    ExportMounts(MountsArgs),
+    /// Take over what export-mounts wrote, in place of the caches of the same ids (ours)
+    ImportMounts(MountsArgs),
+}
+
+/// `shipsmith cache export-mounts` and `import-mounts`.
+#[derive(Args, Debug)]
+pub(crate) struct MountsArgs {
+    /// Directory with two files a cache: its id and a tar
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 /// `shipsmith dockerfile`.

@@ -8,6 +8,7 @@ mod generate;
 mod inspect;
 mod login;
 mod metadata;
+mod mounts;
 mod output;
 mod prompt;
 mod runtime;
@@ -30,6 +31,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Inspect(args) => inspect::run(&args, &global)?,
         Command::Rm(args) => store::rm(&args, &global)?,
         Command::Prune(args) | Command::Cache(CacheCommand::Prune(args)) => store::prune(&args, &global)?,
+        Command::Cache(CacheCommand::ExportMounts(args)) => mounts::export(&args, &global)?,
+        Command::Cache(CacheCommand::ImportMounts(args)) => mounts::import(&args, &global)?,
         Command::Import(args) => store::import(&args, &global)?,
         Command::Export(args) => store::export(&args, &global)?,
         Command::Index(IndexCommand::Create(args)) => transfer::create_index(&args, &global)?,

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use testkit::tools::{require, run};
 
+use crate::levels::ordinary;
 use crate::support::{Ground, running};
 
 #[test]
@@ -33,6 +34,20 @@ fn exit_codes_and_signals_are_told() {
     ground.is_clean();
 }
 
+/// The shell's own, whose processes end as fast as they are started once the kernel gives no more.
+#[test]
+fn a_fork_bomb_of_an_ordinary_user_ends_with_a_word() {
+    let Some(ground) = Ground::new() else { return };
+    let marker = format!("96{}", std::process::id());
+    for level in ["subuid", "single-id"] {
+        let bomb = format!("FROM base\nRUN bomb() {{ bomb | bomb & }}; bomb; sleep {marker}\n");
+        let ended = ordinary(&ground, level, &ground.arguments(&bomb, &["--isolation", level]));
+        assert_eq!(ended.code, Some(1), "{level}: {}", ended.stderr);
+        assert!(ended.stderr.contains("more than 4096 processes"), "{level}: {}", ended.stderr);
+        assert_eq!(running(&format!("sleep {marker}")), 0, "{level}");
+    }
+}
+
 #[test]
 fn a_fork_bomb_ends_with_a_word() {
     let Some(ground) = Ground::new() else { return };
@@ -44,21 +59,48 @@ fn a_fork_bomb_ends_with_a_word() {
     ground.goes_on();
 }
 
-#[test]
-fn a_full_disk_ends_with_a_word() {
-    let Some(ground) = Ground::new() else { return };
-    let Some(mount) = require("mount") else { return };
+/// What `build` gives while the store is on a disk of 96 MB.
+fn on_a_small_disk<T>(ground: &Ground, build: impl FnOnce() -> T) -> Option<T> {
+    let mount = require("mount")?;
     let store = ground.environment().store();
     fs::create_dir(&store).expect("ours");
     run(mount.command().args(["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).arg(&store));
-    let said = ground.build("FROM base\nRUN dd if=/dev/zero of=/big bs=1M count=1000\n", &[]);
-    let again = ground.build("FROM base\nRUN echo small > /small\n", &[]);
+    let built = build();
     let holders = fs::read_to_string("/proc/self/mountinfo").expect("it").matches(&store.display().to_string()).count();
     run(Command::new("umount").arg(&store));
+    assert_eq!(holders, 1, "only the tmpfs itself");
+    Some(built)
+}
+
+#[test]
+fn a_full_disk_ends_with_a_word() {
+    let Some(ground) = Ground::new() else { return };
+    let Some((said, again)) = on_a_small_disk(&ground, || {
+        let said = ground.build("FROM base\nRUN dd if=/dev/zero of=/big bs=1M count=1000\n", &[]);
+        (said, ground.build("FROM base\nRUN echo small > /small\n", &[]))
+    }) else {
+        return;
+    };
     assert_eq!(said.code, Some(1), "{}", said.stderr);
     assert!(said.stderr.to_lowercase().contains("space"), "{}", said.stderr);
     assert_eq!(again.code, Some(0), "the room is free again: {}", again.stderr);
-    assert_eq!(holders, 1, "only the tmpfs itself");
+    ground.is_clean();
+}
+
+/// Slow enough for us to see it before the kernel refuses the command.
+#[test]
+fn a_disk_that_fills_slowly_is_never_full() {
+    let Some(ground) = Ground::new() else { return };
+    let left = "$(df -k / | tail -n 1 | awk '{ print $4 }')";
+    let fill = format!(
+        "dd if=/dev/zero of=/big bs=1k count=$(({left} - 4096)); \
+         while [ {left} -gt 900 ]; do dd if=/dev/zero bs=64k count=1 >> /big; done; sleep 1000"
+    );
+    let Some(said) = on_a_small_disk(&ground, || ground.build(&format!("FROM base\nRUN {fill}\n"), &[])) else {
+        return;
+    };
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("ended the command: only") && said.stderr.contains("--store"), "{}", said.stderr);
     ground.is_clean();
 }
 

@@ -6,6 +6,7 @@ use testkit::faulty_proxy::FaultyProxy;
 use testkit::fixtures::busybox_base;
 use testkit::registry_server::RegistryServer;
 
+use crate::levels::ordinary;
 use crate::support::Ground;
 
 /// Two stages whose steps never make the same twice.
@@ -99,4 +100,26 @@ fn a_cache_that_cannot_be_written_fails_the_build_unless_that_is_no_matter() {
     assert_ne!(ended.code, Some(0), "{}", ended.stderr);
     let said = ground.builds(DOCKERFILE, &[&format!("{to},ignore-error=true")]);
     assert!(said.contains("no cache was written"), "{said}");
+}
+
+/// Also from root to an ordinary user: owners, modes and links are what they were.
+#[test]
+fn cache_mounts_are_taken_to_another_machine() {
+    let (Some(ground), Some(other)) = (Ground::new(), Ground::new()) else { return };
+    let mounts = "--mount=type=cache,id=../plain,target=/p --mount=type=cache,target=/o,uid=1000,gid=50,mode=0700";
+    let fill =
+        "echo kept > /p/file && ln -s file /p/link && chown -h 5:6 /p/link && chmod 4750 /p/file && touch /o/mine";
+    ground.builds(&format!("FROM base\nRUN {mounts} {fill}\n"), &[]);
+    let export = |to: &str| ground.environment().ok(["cache", "export-mounts", to]);
+    let carried = other.environment().path("carried").display().to_string();
+    assert_eq!(export(&carried), export(&carried), "a second time goes over the first");
+    let look = "test $(cat /p/link) = kept && test -e /o/mine && \
+                test $(stat -c %u:%g:%a /p/file /p/link /o | tr '\\n' ,) = 0:0:4750,5:6:777,1000:50:700,";
+    let import = ["cache".to_owned(), "import-mounts".to_owned(), carried];
+    let build = other.arguments(&format!("FROM base\nRUN {mounts} {look}\n"), &["--isolation=subuid"]);
+    for arguments in [import.as_slice(), &build] {
+        let ended = ordinary(&other, "subuid", arguments);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    ground.is_clean();
 }

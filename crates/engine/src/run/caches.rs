@@ -17,7 +17,7 @@ use crate::layers::{LayerRef, Layers};
 use crate::steps::CACHE;
 
 /// Between two looks whether a locked cache is free.
-const PATIENCE: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 const FORMAT: &str = "shipsmith cache mount 1";
 
 /// A cache in use.
@@ -68,11 +68,16 @@ fn identity(mount: &Mount, content: &LayerRef) -> String {
 }
 
 fn fill(layers: &Layers, sandbox: &Sandbox, content: &LayerRef, dir: &Path) -> Result<(), Error> {
-    sandbox.remove(dir).map_err(RunError::from)?;
-    let made = DirBuilder::new().mode(0o755).create(dir);
-    made.map_err(|source| Error::File { operation: "create", path: dir.to_owned(), source })?;
+    empty(sandbox, dir)?;
     let tar = layers.store().tar(&content.diff_id)?.ok_or_else(|| Error::LayerLost(content.diff_id.0.clone()))?;
     Ok(sandbox.unpack(tar, dir).map_err(RunError::from)?)
+}
+
+/// Makes `dir` an empty directory, whatever was there.
+pub(super) fn empty(sandbox: &Sandbox, dir: &Path) -> Result<(), Error> {
+    sandbox.remove(dir).map_err(RunError::from)?;
+    let made = DirBuilder::new().mode(0o755).create(dir);
+    made.map_err(|source| Error::File { operation: "create", path: dir.to_owned(), source })
 }
 
 fn sharing(written: dockerfile::Sharing) -> store::Sharing {

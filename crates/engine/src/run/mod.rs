@@ -5,6 +5,7 @@
 //! as a tar, which becomes the step's layer.
 
 mod caches;
+mod carry;
 mod error;
 mod foreign;
 mod key;
@@ -31,6 +32,7 @@ use crate::event::{Events, Log};
 use crate::layers::{LayerRef, Layers, blocking};
 use crate::{Entitlement, Error, SandboxOptions, TimestampPolicy};
 
+pub use carry::CacheMounts;
 pub use error::RunError;
 pub(crate) use key::{Prepared, key};
 use process::{Kept, Run};

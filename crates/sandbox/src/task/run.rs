@@ -39,10 +39,11 @@ use crate::wire::{Answer, Channel};
 use crate::worker::Descriptors;
 use crate::{Cause, Error, Exit, Level, Network, Process, Spec, sys};
 
-/// How many processes a command may have at a time. A build that needs more is not known; a fork bomb is there in a second.
-const MAX_PROCESSES: usize = 2048;
-/// Where the kernel stops it, threads included, until it is noticed: by a control group, or the limit of an ordinary user.
-const MAX_TASKS: usize = 4096;
+/// How many processes a command may have at a time: `make -j 512` has some five for each job. A fork bomb is there in seconds.
+const MAX_PROCESSES: usize = 4096;
+/// Where the kernel stops it, threads included, until it is noticed: by a control group, or the limit of an ordinary user. Half of
+/// what a machine has when nobody set `kernel.pid_max`.
+const MAX_TASKS: usize = 16384;
 
 /// What the command writes to.
 #[derive(Debug)]

@@ -233,10 +233,12 @@ fn all_processes() -> Result<OwnedFd, Error> {
     open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(Cause::at("open /proc"))
 }
 
-/// Everybody who has ended; how, for the command.
+/// Who has ended; how, for the command. Not for longer than until the next count: a bomb's processes end as fast as this goes.
 fn reap(command: Pid) -> Option<WaitStatus> {
-    let mut found = None;
-    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+    let (began, mut found) = (Instant::now(), None);
+    while began.elapsed() < INTERVAL
+        && let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG)
+    {
         if pid == command {
             found = Some(status);
         }
