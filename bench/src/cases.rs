@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::contender;
 use crate::fixture::change;
-use crate::measure::{Runner, alternate, peak_memory, timed};
+use crate::measure::{Runner, Sample, alternate, peak_memory, ratio, timed, typical};
 use crate::report::Report;
 use crate::workspace::{Workspace, command, text};
 use crate::{Failure, codecs, growth, run};
@@ -34,9 +34,10 @@ pub(crate) fn all() -> Vec<Case> {
 
 const PLAIN: &str = "type=registry,compression=uncompressed";
 const GZIP: &str = "type=registry,compression=gzip";
+const FAST: &str = "type=registry,compression=gzip-fast";
 const ZSTD: &str = "type=registry,compression=zstd";
 /// Encodings and their names in tables.
-const ENCODINGS: [(&str, &str); 3] = [("uncompressed", PLAIN), ("gzip", GZIP), ("zstd", ZSTD)];
+const ENCODINGS: [(&str, &str); 4] = [("uncompressed", PLAIN), ("gzip", GZIP), ("gzip-fast", FAST), ("zstd", ZSTD)];
 
 fn app(context: &Path) -> PathBuf {
     context.join("app")
@@ -90,7 +91,7 @@ fn six(workspace: &Workspace, report: &mut Report) -> Result<(), Failure> {
             let name = format!("{} {}", peer.name(), if compressed { "gzip" } else { "uncompressed" });
             let peer = peer.clone();
             runners.push(
-                Runner::new(name, move |_| {
+                Runner::peer(name, move |_| {
                     let builds = workspace.images.iter().enumerate();
                     builds
                         .map(|(n, context)| {
@@ -104,6 +105,10 @@ fn six(workspace: &Workspace, report: &mut Report) -> Result<(), Failure> {
     }
     let samples = alternate(&mut runners, workspace.options.rounds)?;
     report.table("Six images of 20 to 80 MB, all changed, built and pushed at once", "floor", &runners, &samples);
+    for ((name, _), most) in ENCODINGS.into_iter().zip([1.05, 1.8, 1.3, 1.3]) {
+        let own = format!("shipsmith {name}");
+        report.goal(format!("six changed images, {name}, of floor"), most, ratio(&samples, &own, "floor"));
+    }
     Ok(())
 }
 
@@ -133,10 +138,13 @@ fn six_unchanged(workspace: &Workspace, report: &mut Report) -> Result<(), Failu
                 .collect()
         };
         timed(builds()?)?;
-        turns.push(Runner::new(name, move |_| builds()));
+        turns.push(Runner::peer(name, move |_| builds()));
     }
     let samples = alternate(&mut turns, workspace.options.rounds * 3)?;
     report.table("The same six images, nothing changed", "shipsmith uncompressed", &turns, &samples);
+    let of = |pick: fn(&Sample) -> f64| typical(&samples, "shipsmith uncompressed", pick);
+    report.goal("six unchanged images, ms", 40.0, 1e3 * of(|sample| sample.wall));
+    report.goal("six unchanged images, ms of processor time", 10.0, 1e3 * of(|sample| sample.cpu));
     Ok(())
 }
 
@@ -182,7 +190,7 @@ fn tree(workspace: &Workspace, report: &mut Report) -> Result<(), Failure> {
     }
     for peer in contender::find().0.into_iter().filter(|peer| peer.name() != "crane") {
         let name = format!("{} push", peer.name());
-        runners.push(Runner::new(name, move |round| {
+        runners.push(Runner::peer(name, move |round| {
             change(&changed_file(workspace), 100_000 + round)?;
             timed(vec![Command::new("sync")])?;
             let compressed = !peer.leaves_plain();
@@ -191,6 +199,11 @@ fn tree(workspace: &Workspace, report: &mut Report) -> Result<(), Failure> {
     }
     let samples = alternate(&mut runners, workspace.options.rounds)?;
     report.table("A tree of 12,000 files (253 MB), one small file changed", "tar to sha256sum", &runners, &samples);
+    for (name, _) in TO_STORE {
+        let most = if name.starts_with("store") { 1.2 } else { 1.6 };
+        let own = ratio(&samples, &format!("shipsmith {name}"), "tar to sha256sum");
+        report.goal(format!("one file of the tree changed, {name}, of tar to sha256sum"), most, own);
+    }
     for number in 0..TO_STORE.len() {
         fs::remove_dir_all(workspace.path(&format!("tree-store-{number}")))?;
     }
@@ -210,6 +223,8 @@ fn tree_unchanged(workspace: &Workspace, report: &mut Report) -> Result<(), Fail
     }
     let samples = alternate(&mut runners, workspace.options.rounds * 3)?;
     report.table("The same tree, nothing changed", "shipsmith store, uncompressed", &runners, &samples);
+    let wall = typical(&samples, "shipsmith store, uncompressed", |sample| sample.wall);
+    report.goal("the tree unchanged, ms", 40.0, 1e3 * wall);
     Ok(())
 }
 
@@ -235,6 +250,9 @@ fn start(workspace: &Workspace, report: &mut Report) -> Result<(), Failure> {
     ];
     let samples = alternate(&mut runners, if workspace.options.quick { 10 } else { 41 })?;
     report.table("Start-up", "true", &runners, &samples);
+    let wall = |name| 1e3 * typical(&samples, name, |sample| sample.wall);
+    report.goal("shipsmith --version, ms", 5.0, wall("shipsmith --version"));
+    report.goal("a build of ten lines, ms", 15.0, wall("shipsmith build, ten lines"));
     Ok(())
 }
 
@@ -263,5 +281,7 @@ fn memory(workspace: &Workspace, report: &mut Report) -> Result<(), Failure> {
     workspace.reset(&store)?;
     fs::remove_file(context.join("huge"))?;
     report.memory(&rows);
+    let most = rows.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
+    report.goal("peak memory of one build, MB", 64.0, most as f64 / 1e6);
     Ok(())
 }

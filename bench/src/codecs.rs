@@ -26,8 +26,9 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> Result<(), Fail
     let bytes = std::fs::read(&path)?;
     let mut rows = vec![hash(&bytes)];
     let gzip = [1, 2, 3, 4, 6, 9].map(|level| Compression::Gzip { level });
+    let fast = [Compression::FastGzip];
     let zstd = [1, 2, 3, 6, 9].map(|level| Compression::Zstd { level });
-    for compression in gzip.into_iter().chain(zstd) {
+    for compression in gzip.into_iter().chain(fast).chain(zstd) {
         rows.push(compress(&bytes, compression)?);
     }
     report.codecs(&rows);
@@ -54,6 +55,7 @@ fn compress(bytes: &[u8], compression: Compression) -> Result<Row, Failure> {
     let speed = bytes.len() as f64 / 1e6 / median(times.into_iter());
     let name = match compression {
         Compression::Gzip { level } => format!("gzip {level}"),
+        Compression::FastGzip => "gzip-fast".to_owned(),
         Compression::Zstd { level } => format!("zstd {level}"),
         Compression::None => "none".to_owned(),
     };

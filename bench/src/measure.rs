@@ -19,10 +19,15 @@ pub(crate) struct Sample {
     pub(crate) cpu: f64,
 }
 
+/// In how many rounds peers take part.
+const PEER_ROUNDS: usize = 2;
+
 /// What a contender does in one round: preparation is not measured.
 pub(crate) struct Runner<'a> {
     /// Its name in tables.
     pub(crate) name: String,
+    /// In how many rounds it takes part at most.
+    pub(crate) rounds: usize,
     /// Makes everything ready; gives what is to be measured, all started at once.
     pub(crate) prepare: Box<dyn FnMut(u64) -> Result<Vec<Command>, Failure> + 'a>,
 }
@@ -32,7 +37,15 @@ impl<'a> Runner<'a> {
         name: impl Into<String>,
         prepare: impl FnMut(u64) -> Result<Vec<Command>, Failure> + 'a,
     ) -> Runner<'a> {
-        Runner { name: name.into(), prepare: Box::new(prepare) }
+        Runner { name: name.into(), rounds: usize::MAX, prepare: Box::new(prepare) }
+    }
+
+    /// Another builder: it takes long, and its exact figure matters less than ours.
+    pub(crate) fn peer(
+        name: impl Into<String>,
+        prepare: impl FnMut(u64) -> Result<Vec<Command>, Failure> + 'a,
+    ) -> Runner<'a> {
+        Runner { rounds: PEER_ROUNDS, ..Runner::new(name, prepare) }
     }
 
     /// The same, made ready by `first` before its own preparation.
@@ -47,10 +60,10 @@ impl<'a> Runner<'a> {
 }
 
 /// Runs all contenders in turns, so that whatever else the machine does meets all of them. Gives each one's samples.
-pub(crate) fn alternate(runners: &mut [Runner<'_>], rounds: usize) -> Result<BTreeMap<String, Vec<Sample>>, Failure> {
-    let mut samples: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
+pub(crate) fn alternate(runners: &mut [Runner<'_>], rounds: usize) -> Result<Samples, Failure> {
+    let mut samples = Samples::new();
     for round in 0..rounds as u64 {
-        for runner in &mut *runners {
+        for runner in runners.iter_mut().filter(|runner| round < runner.rounds as u64) {
             let commands = (runner.prepare)(round)?;
             let sample = timed(commands).map_err(|failure| format!("{}: {failure}", runner.name))?;
             eprintln!("   {:44} {:8.3} s {:8.3} s cpu", runner.name, sample.wall, sample.cpu);
@@ -124,6 +137,20 @@ fn tree_memory(process: u32) -> u64 {
         read(path.display().to_string()).split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
     });
     pages.unwrap_or(0u64) * 4096 + children.map(tree_memory).sum::<u64>()
+}
+
+/// Samples by the names of runners.
+pub(crate) type Samples = BTreeMap<String, Vec<Sample>>;
+
+/// The middle of what `pick` takes of a runner's samples.
+pub(crate) fn typical(samples: &Samples, name: &str, pick: impl Fn(&Sample) -> f64) -> f64 {
+    median(samples.get(name).into_iter().flatten().map(pick))
+}
+
+/// How long `name` took, in parts of what `reference` took: round by round, as what disturbed one disturbed the other.
+pub(crate) fn ratio(samples: &Samples, name: &str, reference: &str) -> f64 {
+    let of = |name: &str| samples.get(name).into_iter().flatten();
+    median(of(name).zip(of(reference)).map(|(one, other)| one.wall / other.wall))
 }
 
 /// The middle value.

@@ -49,7 +49,7 @@ impl Options {
             return Err(USAGE.into());
         }
         if options.rounds == 0 {
-            options.rounds = if options.quick { 3 } else { 7 };
+            options.rounds = if options.quick { 3 } else { 5 };
         }
         Ok(options)
     }

@@ -1,7 +1,6 @@
 //! The results, as markdown between two marks of docs/performance.md.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use crate::Failure;
 use crate::codecs::Row;
 use crate::contender::{Absent, Peer};
 use crate::growth::Curve;
-use crate::measure::{Runner, Sample, median, noise};
+use crate::measure::{Runner, Samples, median, noise};
 use crate::options::Options;
 use crate::plot::{self, Bar};
 
@@ -17,6 +16,8 @@ const BEGIN: &str = "<!-- measured: begin -->\n";
 const END: &str = "<!-- measured: end -->";
 
 pub(crate) struct Report {
+    head: String,
+    goals: String,
     text: String,
     bars: Vec<(String, Vec<Bar>)>,
 }
@@ -24,12 +25,27 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(options: &Options) -> Report {
         let scale = if options.quick { ", small inputs (--quick)" } else { "" };
-        let text = format!(
+        let head = format!(
             "Measured on {}: {} rounds in turns{scale}; medians, with half the distance between the quartiles as noise.\n",
             machine(),
             options.rounds
         );
-        Report { text, bars: Vec::new() }
+        Report { head, goals: String::new(), text: String::new(), bars: Vec::new() }
+    }
+
+    /// What was to be reached, and what was.
+    pub(crate) fn goal(&mut self, what: impl Display, most: f64, measured: f64) {
+        let verdict = if measured <= most { "reached" } else { "**not reached**" };
+        let _ = writeln!(self.goals, "| {what} | {most} | {measured:.2} | {verdict} |");
+    }
+
+    /// Everything, the goals first.
+    fn whole(&self) -> String {
+        let goals = match self.goals.as_str() {
+            "" => String::new(),
+            rows => format!("\n### Goals\n\n| | at most | measured | |\n|---|--:|--:|---|\n{rows}"),
+        };
+        format!("{}{goals}{}", self.head, self.text)
     }
 
     /// Who took part, and who did not.
@@ -41,13 +57,7 @@ impl Report {
     }
 
     /// Times in the order of `runners`, and their ratios to `reference`.
-    pub(crate) fn table(
-        &mut self,
-        title: &str,
-        reference: &str,
-        runners: &[Runner<'_>],
-        samples: &BTreeMap<String, Vec<Sample>>,
-    ) {
+    pub(crate) fn table(&mut self, title: &str, reference: &str, runners: &[Runner<'_>], samples: &Samples) {
         let of = |name: &str| samples.get(name).map(Vec::as_slice).unwrap_or_default();
         let _ = writeln!(
             self.text,
@@ -112,7 +122,7 @@ impl Report {
     /// Puts the tables between the marks of performance.md, and the plot beside it; prints them when there is no such place.
     pub(crate) fn write(&self, options: &Options) -> Result<(), Failure> {
         let Some(dir) = &options.out else {
-            println!("{}", self.text);
+            println!("{}", self.whole());
             return Ok(());
         };
         let path = dir.join("performance.md");
@@ -120,7 +130,7 @@ impl Report {
         let (before, rest) = page.split_once(BEGIN).ok_or_else(|| missing(&path, BEGIN))?;
         let (_, after) = rest.split_once(END).ok_or_else(|| missing(&path, END))?;
         let plot = "\n![seconds per case](performance.svg)\n";
-        fs::write(&path, format!("{before}{BEGIN}{}{plot}{END}{after}", self.text))?;
+        fs::write(&path, format!("{before}{BEGIN}{}{plot}{END}{after}", self.whole()))?;
         fs::write(dir.join("performance.svg"), plot::svg(&self.bars))?;
         Ok(())
     }

@@ -105,7 +105,7 @@ pub(crate) fn files(workspace: &Workspace, report: &mut Report) -> Result<(), Fa
         Runner::new("the command alone", |_| Ok(vec![ground.floor(&once, "")?])),
         Runner::new("shipsmith", |round| Ok(vec![ground.build(&context, 100 + round, OUTPUT)])),
     ];
-    let samples = alternate(&mut runners, workspace.options.rounds)?;
+    let samples = alternate(&mut runners, workspace.options.rounds.min(3))?;
     let title = format!("One RUN that makes {count} files, into the store");
     report.table(&title, "floor: the command, then tar to sha256sum", &runners, &samples);
     let peak = peak_memory(vec![ground.build(&context, 99, OUTPUT)])?;

@@ -13,9 +13,10 @@ type Done = Result<(), Box<dyn Error>>;
 /// A path, and the name under which `bench/instructions.txt` knows it.
 type HotPath = (&'static str, fn() -> Done);
 
-const PATHS: [HotPath; 7] = [
+const PATHS: [HotPath; 8] = [
     ("frame", || write(Compression::None, 2000, 2000)),
     ("gzip", || write(Compression::Gzip { level: 1 }, 40, 100_000)),
+    ("gzip-fast", || write(Compression::FastGzip, 40, 100_000)),
     ("zstd", || write(Compression::Zstd { level: 1 }, 40, 100_000)),
     ("hash", hash),
     ("parse", parse),

@@ -94,7 +94,7 @@ pub(crate) fn append_items<S: Sink>(mut writer: LayerWriter<S>, items: &[Item]) 
 pub(crate) fn encoding(compression: Compression) -> oci::LayerEncoding {
     match compression {
         Compression::None => oci::LayerEncoding::Plain,
-        Compression::Gzip { .. } => oci::LayerEncoding::Gzip,
+        Compression::Gzip { .. } | Compression::FastGzip => oci::LayerEncoding::Gzip,
         Compression::Zstd { .. } => oci::LayerEncoding::Zstd,
     }
 }

@@ -3,7 +3,7 @@
 //! A layer is known by its entries and by what stands for their bytes without reading them: for files of this machine
 //! what stat says, for others where they lie in content that has a digest. A file that was changed so recently that its
 //! file system may not show another change is not trusted (git calls such an index entry "racy"): its layer is written
-//! anew, and not remembered.
+//! anew, and not remembered. Nor is anything believed that was remembered before the clock was set back.
 
 use layer::{Compression, Content, Entry, EntryKind, Fingerprint};
 use oci::Digest;
@@ -14,7 +14,7 @@ use crate::framed::Framed;
 use crate::layers::{LayerRef, Origin};
 use crate::outbound::Outbound;
 use crate::overlay::Item;
-use crate::record::Record;
+use crate::record::{self, Record};
 
 /// Changes whenever the same items would become other bytes.
 const FORMAT: &str = "shipsmith layer 2";
@@ -51,7 +51,9 @@ fn has_bytes(entry: &Entry) -> bool {
 /// Blocks.
 pub(crate) fn find(store: &Store, key: &Key, outbound: Option<&Outbound>) -> Result<Option<LayerRef>, Error> {
     let found = if key.settled { Record::find(store, RECORD, &key.digest)? } else { None };
-    let Some(Record { diff_id, blob }) = found else { return Ok(None) };
+    // What was kept in what is now the future is from before the clock was set back: a change since may have the same times.
+    let found = found.filter(|record| record.kept <= record::now());
+    let Some(Record { diff_id, blob, .. }) = found else { return Ok(None) };
     let origin = match (&blob, outbound) {
         (Some(blob), _) if store.contains(&blob.digest) => Some(Origin::Store),
         (Some(blob), Some(outbound)) if outbound.has(&blob.digest)? => Some(outbound.origin()),
@@ -131,6 +133,21 @@ mod tests {
             digest(&[item("a", 0o644, b"x".to_vec()), item("b", 0o644, b"x".to_vec())], None),
         ] {
             assert_ne!(plain, other);
+        }
+    }
+
+    #[test]
+    fn what_was_remembered_in_the_future_is_not_believed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path().join("store")).expect("a store");
+        let key = Key { digest: Digest::of(b"key"), settled: true };
+        let (tar, _) = store.tar_writer(None).and_then(store::BlobWriter::finish).expect("a tar");
+        let diff_id = oci::DiffId(tar);
+        let record = |kept| Record { diff_id: diff_id.clone(), blob: None, kept };
+        for (kept, believed) in [(record::now(), true), (record::now() + 3600, false)] {
+            let bytes = serde_json::to_vec(&record(kept)).expect("a record");
+            store.cache_put(RECORD, &key.digest, &bytes, &[]).expect("kept");
+            assert_eq!(find(&store, &key, None).expect("looked").is_some(), believed);
         }
     }
 

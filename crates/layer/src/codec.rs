@@ -1,5 +1,6 @@
 //! One chunk in, one gzip member or zstd frame out. No state passes from chunk to chunk.
 
+use crate::deflate::Deflate;
 use crate::{Compression, Error};
 
 /// Chunks of compressed layers: large enough that cutting costs under a percent of size, small enough to keep many in flight.
@@ -12,13 +13,14 @@ const PLAIN_CHUNK: usize = 256 << 10;
 pub(crate) fn chunk_size(compression: Compression) -> usize {
     match compression {
         Compression::None => PLAIN_CHUNK,
-        Compression::Gzip { .. } | Compression::Zstd { .. } => CHUNK,
+        Compression::Gzip { .. } | Compression::FastGzip | Compression::Zstd { .. } => CHUNK,
     }
 }
 
 /// Compresses whole chunks; each thread has its own.
 pub(crate) enum Codec {
     Gzip(libdeflater::Compressor),
+    FastGzip(Deflate),
     Zstd(zstd::bulk::Compressor<'static>),
 }
 
@@ -28,6 +30,7 @@ impl Codec {
         Ok(match compression {
             Compression::None => None,
             Compression::Gzip { level } => Some(Codec::Gzip(gzip(level)?)),
+            Compression::FastGzip => Some(Codec::FastGzip(Deflate::new())),
             Compression::Zstd { level } => Some(Codec::Zstd(zstd(level)?)),
         })
     }
@@ -41,6 +44,7 @@ impl Codec {
                 out.truncate(len);
                 Ok(out)
             }
+            Codec::FastGzip(codec) => Ok(codec.gzip(chunk)),
             Codec::Zstd(codec) => codec.compress(chunk).map_err(|e| Error::Compress(e.to_string())),
         }
     }

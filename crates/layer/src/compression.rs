@@ -10,6 +10,8 @@ pub enum Compression {
         /// 1, the fastest, to 12.
         level: u32,
     },
+    /// gzip by this room's own compressor, one member per chunk: for fast networks, where size matters less.
+    FastGzip,
     /// Zstandard (RFC 8878), one frame per chunk.
     Zstd {
         /// 1 to 22.

@@ -5,6 +5,7 @@ mod chunk;
 mod codec;
 mod compression;
 mod decompress;
+mod deflate;
 mod entry;
 mod error;
 mod index;

@@ -12,7 +12,7 @@ const RECORD: &str = "run";
 
 /// The layer that the step with this key made, if the store still has it in any form.
 pub(crate) fn find(store: &Store, key: &Digest) -> Result<Option<LayerRef>, Error> {
-    let Some(Record { diff_id, blob }) = Record::find(store, RECORD, key)? else { return Ok(None) };
+    let Some(Record { diff_id, blob, .. }) = Record::find(store, RECORD, key)? else { return Ok(None) };
     let blob = blob.filter(|blob| store.contains(&blob.digest));
     let there = blob.is_some() || store.tar(&diff_id)?.is_some();
     Ok(there.then_some(LayerRef { diff_id, blob, origin: Origin::Store }))

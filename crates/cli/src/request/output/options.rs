@@ -16,7 +16,7 @@ const IMAGE_KEYS: &[&str] = &[
     "oci-mediatypes",
     "rewrite-timestamp",
 ];
-const COMPRESSIONS: &[&str] = &["uncompressed", "gzip", "zstd"];
+const COMPRESSIONS: &[&str] = &["uncompressed", "gzip", "gzip-fast", "zstd"];
 
 /// The keys a type of output knows.
 pub(super) fn keys(kind: &str) -> Vec<&'static str> {
@@ -56,8 +56,10 @@ impl Fields<'_> {
         match kind.as_deref() {
             None if level.is_none() => Ok(None),
             None | Some("gzip") => Ok(Some(Compression::Gzip { level: self.level(level, 9)?.unwrap_or(1) })),
-            Some("zstd") => Ok(Some(Compression::Zstd { level: self.level(level, 22)?.unwrap_or(3) })),
-            Some("uncompressed") if level.is_some() => Err(self.invalid("a level for no compression")),
+            Some("gzip-fast" | "uncompressed") if level.is_some() => Err(self.invalid("a level for what has none")),
+            Some("gzip-fast") => Ok(Some(Compression::FastGzip)),
+            // The fastest, as with gzip.
+            Some("zstd") => Ok(Some(Compression::Zstd { level: self.level(level, 22)?.unwrap_or(1) })),
             Some("uncompressed") => Ok(Some(Compression::None)),
             Some("estargz") => {
                 Err(self.unsupported("compression=estargz", "lazily pulled layers are not made", "use gzip or zstd"))

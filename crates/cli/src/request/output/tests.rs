@@ -99,6 +99,9 @@ fn levels_have_their_compressors_range() {
     assert_eq!(compression("type=image,compression=gzip"), Some(Compression::Gzip { level: 1 }));
     assert_eq!(compression("type=image,compression-level=6"), Some(Compression::Gzip { level: 6 }));
     assert_eq!(compression("type=image,compression=uncompressed"), Some(Compression::None));
+    assert_eq!(compression("type=image,compression=gzip-fast"), Some(Compression::FastGzip));
+    assert_eq!(compression("type=image,compression=zstd"), Some(Compression::Zstd { level: 1 }));
+    assert!(parse("type=oci,compression=gzip-fast,compression-level=1").is_err());
     assert!(parse("type=oci,compression=gzip,compression-level=10").is_err());
     assert!(parse("type=oci,compression=gzip,compression-level=0").is_err());
     assert!(parse("type=oci,compression=zstd,compression-level=23").is_err());
