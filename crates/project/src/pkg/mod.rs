@@ -5,6 +5,7 @@
 //! module that asks git), [`Package`] both put together, and [`args`] and [`order`] what a build of it needs besides.
 
 pub mod args;
+mod bases;
 mod build_yml;
 mod depends;
 mod digest;
@@ -17,6 +18,7 @@ mod order;
 mod package;
 mod tag;
 
+pub use bases::bases;
 pub use build_yml::{BuildYml, DEFAULTS_FILE, Defaults};
 pub use depends::DockerImages;
 pub use error::{Error, Place};
