@@ -199,7 +199,7 @@ fn mapped(paths: &BTreeMap<String, PathBuf>, dockerfile: Option<&Path>) -> Resul
             files.insert_file(path, host)?;
             continue;
         }
-        if path.is_root() {
+        if path.is_root() && ignored.is_none() {
             let file = context::ignore_file(Some(&host.join(dockerfile.unwrap_or("Dockerfile".as_ref()))), host)?;
             ignored = file.map(|file| file.patterns);
         }

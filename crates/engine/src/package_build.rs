@@ -76,7 +76,11 @@ fn add_to_context(request: &mut BuildRequest, target: &str, archives: PathBuf, d
         _ => return Err(Error::Internal("a package's context is made of directories".into())),
     };
     let host = if directory { archives } else { archives.join(crate::package_images::ONE) };
-    paths.insert(target.to_owned(), host);
+    let mut place = target.to_owned();
+    while paths.contains_key(&place) {
+        place.push('/');
+    }
+    paths.insert(place, host);
     request.context = ContextSource::Mapped(paths);
     Ok(())
 }

@@ -31,6 +31,15 @@ pub struct PackagePush {
     pub arch_tags: bool,
 }
 
+/// Where the images of an index are that is being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Images {
+    /// In the store, to be sent first.
+    Here,
+    /// In the registry.
+    There,
+}
+
 /// What a push came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushedPackage {
@@ -60,7 +69,7 @@ impl Engine {
             }
         }
         if push.index {
-            let (digest, changed) = self.push_index(&push.remote, &entries, push.replace).await?;
+            let (digest, changed) = self.write_index(&push.remote, &entries, push.replace, Images::Here).await?;
             pushed = PushedPackage { digest: Some(digest), changed: pushed.changed || changed };
         }
         Ok(pushed)
@@ -104,7 +113,7 @@ impl Engine {
         }
         match entries.is_empty() {
             true => Ok(None),
-            false => Ok(Some(self.write_index(name, &entries, true, false).await?.0)),
+            false => Ok(Some(self.write_index(name, &entries, true, Images::There).await?.0)),
         }
     }
 
@@ -122,22 +131,13 @@ impl Engine {
         Ok(true)
     }
 
-    async fn push_index(
-        &self,
-        name: &Reference,
-        entries: &[Descriptor],
-        replace: bool,
-    ) -> Result<(Digest, bool), Error> {
-        self.write_index(name, entries, replace, true).await
-    }
-
     /// Merges `entries` into the index under `name` until it stays so. Processes of one store take turns.
     async fn write_index(
         &self,
         name: &Reference,
         entries: &[Descriptor],
         replace: bool,
-        send: bool,
+        images: Images,
     ) -> Result<(Digest, bool), Error> {
         let (mut held, mut wrote) = (None, false);
         for _ in 0..ATTEMPTS {
@@ -151,7 +151,7 @@ impl Engine {
             {
                 return Ok((root.digest.clone(), wrote));
             }
-            if send {
+            if images == Images::Here {
                 self.send_new(name.repository(), entries, index).await?;
             }
             if held.is_none() {

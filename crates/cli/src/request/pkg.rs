@@ -246,8 +246,16 @@ fn context(package: &Package, dockerfile: &str) -> (ContextSource, DockerfileSou
         let file = package.directory.join(dockerfile);
         return (ContextSource::Directory(package.directory.clone()), DockerfileSource::Path(file));
     }
-    let parts = package.sources.iter().map(|source| (source.target.clone(), source.host.clone()));
-    (ContextSource::Mapped(parts.collect()), DockerfileSource::Path(PathBuf::from(dockerfile)))
+    let mut parts = BTreeMap::new();
+    for source in &package.sources {
+        // Several sources of one place join there; its further spellings keep them apart until then.
+        let mut place = source.target.clone();
+        while parts.contains_key(&place) {
+            place.push('/');
+        }
+        parts.insert(place, source.host.clone());
+    }
+    (ContextSource::Mapped(parts), DockerfileSource::Path(PathBuf::from(dockerfile)))
 }
 
 /// LinuxKit's labels: they say where an image comes from, and to LinuxKit how to run it.
