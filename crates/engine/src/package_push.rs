@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use oci::{Descriptor, Digest, Index, Reference, Repository};
 use registry::{BlobSource, FileSource};
+use store::Exclusive;
 
 use crate::bases::pinned;
 use crate::layers::blocking;
@@ -38,6 +39,19 @@ enum Images {
     Here,
     /// In the registry.
     There,
+}
+
+/// What a name in a registry stands for.
+struct There {
+    root: Descriptor,
+    index: Index,
+}
+
+impl There {
+    /// Whether it is this index already, and not a single image that would have to become one.
+    fn is(&self, merged: &Index) -> bool {
+        self.root.media_type.is_index() && self.index == *merged
+    }
 }
 
 /// What a push came to.
@@ -91,7 +105,11 @@ impl Engine {
                 let platform = self.entry_of(image)?.platform.unwrap_or_else(oci::Platform::host);
                 return Err(Error::Replaces { name: push.remote.clone(), platform: Box::new(platform) });
             }
-            _ => self.send_manifest(push.remote.repository(), &image, Some(&push.remote)).await?,
+            _ => {
+                self.send_blobs(push.remote.repository(), &image).await?;
+                let _turn = self.turn(push.remote.repository()).await?;
+                self.put_manifest(&push.remote, &image).await?;
+            }
         }
         Ok(image.digest)
     }
@@ -127,11 +145,13 @@ impl Engine {
             }
             _ => {}
         }
-        self.send_manifest(push.remote.repository(), entry, Some(&name)).await?;
+        self.send_blobs(name.repository(), entry).await?;
+        let _turn = self.turn(name.repository()).await?;
+        self.put_manifest(&name, entry).await?;
         Ok(true)
     }
 
-    /// Merges `entries` into the index under `name` until it stays so. Processes of one store take turns.
+    /// Merges `entries` into the index under `name` until it stays so.
     async fn write_index(
         &self,
         name: &Reference,
@@ -139,27 +159,23 @@ impl Engine {
         replace: bool,
         images: Images,
     ) -> Result<(Digest, bool), Error> {
-        let (mut held, mut wrote) = (None, false);
+        let (merged, there) = self.merged(name, entries, replace).await?;
+        if let Some(there) = there.filter(|there| there.is(&merged)) {
+            return Ok((there.root.digest, false));
+        }
+        if images == Images::Here {
+            try_join_all(entries.iter().map(|entry| self.send_blobs(name.repository(), entry))).await?;
+        }
+        let _turn = self.turn(name.repository()).await?;
+        let mut wrote = false;
         for _ in 0..ATTEMPTS {
-            let there = self.remote_index(name).await?;
-            let index = there.as_ref().map(|(_, index)| index);
-            let conflict = |platform| Error::Replaces { name: name.clone(), platform: Box::new(platform) };
-            let merged = merge(index, entries, replace).map_err(conflict)?;
-            if let Some((root, index)) = &there
-                && root.media_type.is_index()
-                && *index == merged
-            {
-                return Ok((root.digest.clone(), wrote));
+            let (merged, there) = self.merged(name, entries, replace).await?;
+            if let Some(there) = there.filter(|there| there.is(&merged)) {
+                return Ok((there.root.digest, wrote));
             }
             if images == Images::Here {
-                self.send_new(name.repository(), entries, index).await?;
-            }
-            if held.is_none() {
-                let (store, turn) = (self.store.clone(), format!("push {name}"));
-                held = Some(blocking(move || Ok(store.exclusive(&turn)?)).await?);
-                // Blobs were sent before it was our turn; what is there may have changed meanwhile.
-                if self.client.head_manifest(name).await?.map(|now| now.digest) != there.map(|(root, _)| root.digest) {
-                    continue;
+                for entry in entries {
+                    self.put_manifest(&pinned(name.repository(), &entry.digest)?, entry).await?;
                 }
             }
             let bytes = index_bytes(&merged)?;
@@ -174,37 +190,40 @@ impl Engine {
         Err(Error::Contended { name: name.clone(), times: ATTEMPTS })
     }
 
-    /// Sends the images that the index in the registry does not list.
-    async fn send_new(
+    /// What the index would be, and what it is.
+    async fn merged(
         &self,
-        repository: &Repository,
+        name: &Reference,
         entries: &[Descriptor],
-        index: Option<&Index>,
-    ) -> Result<(), Error> {
-        let listed = |entry: &Descriptor| {
-            index.is_some_and(|index| index.manifests.iter().any(|there| there.digest == entry.digest))
-        };
-        let new = entries.iter().filter(|entry| !listed(entry));
-        try_join_all(new.map(|entry| self.send_manifest(repository, entry, None))).await.map(drop)
+        replace: bool,
+    ) -> Result<(Index, Option<There>), Error> {
+        let there = self.remote_index(name).await?.map(|(root, index)| There { root, index });
+        let conflict = |platform| Error::Replaces { name: name.clone(), platform: Box::new(platform) };
+        let merged = merge(there.as_ref().map(|there| &there.index), entries, replace).map_err(conflict)?;
+        Ok((merged, there))
     }
 
-    /// Sends a manifest after all it names.
-    async fn send_manifest(
-        &self,
-        repository: &Repository,
-        entry: &Descriptor,
-        name: Option<&Reference>,
-    ) -> Result<(), Error> {
+    /// Until it is dropped, no other process of this store writes manifests of the repository: registries that keep files
+    /// stumble over one manifest that two write at once.
+    async fn turn(&self, repository: &Repository) -> Result<Exclusive, Error> {
+        let (store, name) = (self.store.clone(), format!("push {repository}"));
+        blocking(move || Ok(store.exclusive(&name)?)).await
+    }
+
+    /// Sends what a manifest names.
+    async fn send_blobs(&self, repository: &Repository, entry: &Descriptor) -> Result<(), Error> {
         let manifest = self.store.manifest(&entry.digest)?;
         let blobs = manifest.layers.iter().chain([&manifest.config]);
-        try_join_all(blobs.map(|blob| self.send_blob(repository, blob))).await?;
-        let bytes = Bytes::from(self.store.read(&entry.digest)?);
-        let reference = match name {
-            Some(name) => name.clone(),
-            None => pinned(repository, &entry.digest)?,
-        };
-        self.client.put_manifest(&reference, &entry.media_type, bytes).await?;
-        Ok(self.store.add_origin(&entry.digest, repository)?)
+        try_join_all(blobs.map(|blob| self.send_blob(repository, blob))).await.map(drop)
+    }
+
+    /// Writes a manifest, unless it is there.
+    async fn put_manifest(&self, name: &Reference, entry: &Descriptor) -> Result<(), Error> {
+        if !self.client.is_manifest_at(name, &entry.digest).await? {
+            let bytes = Bytes::from(self.store.read(&entry.digest)?);
+            self.client.put_manifest(name, &entry.media_type, bytes).await?;
+        }
+        Ok(self.store.add_origin(&entry.digest, name.repository())?)
     }
 
     /// A blob that is not here goes from the registry it is in to the other one.

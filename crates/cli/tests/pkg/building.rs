@@ -206,7 +206,10 @@ fn labels_and_arguments_are_linuxkits() {
 #[test]
 fn the_context_is_all_sources_in_their_places() {
     let Some((ground, remote, _)) = both() else { return };
-    ground.package("b", "arches: [amd64]\nextra-sources: ['../a/content:d/from-a', '../shared:d', '../second:/d/', '../second:/']\n");
+    ground.package(
+        "b",
+        "arches: [amd64]\nextra-sources: ['../a/content:d/from-a', '../shared:d', '../second:/d/', '../second:/']\n",
+    );
     ground.write("shared/one", "1");
     ground.write("shared/deep/two", "2");
     ground.write("second/three", "3");

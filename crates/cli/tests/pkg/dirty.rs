@@ -75,6 +75,7 @@ fn what_is_dirty_is_built_but_neither_pushed_nor_released() {
     assert!(said.contains("not committed") && said.contains("hint:"), "{said}");
     let said = ground.refused("push", "a", &["--release=v1"]);
     assert!(said.contains("not committed"), "{said}");
-    let said = ground.refused("manifest", "a", &["--release=v1"]);
+    let path = ground.path("a").display().to_string();
+    let said = ground.environment.fails(1, ["pkg", "manifest", &path, "--release=v1"]);
     assert!(said.contains("cannot be released"), "{said}");
 }
