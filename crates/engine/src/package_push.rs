@@ -1,5 +1,6 @@
 //! Packages to registries: blobs, manifests, and an index that holds what others put there too.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -106,7 +107,7 @@ impl Engine {
                 return Err(Error::Replaces { name: push.remote.clone(), platform: Box::new(platform) });
             }
             _ => {
-                self.send_blobs(push.remote.repository(), &image).await?;
+                self.send_blobs(push.remote.repository(), std::slice::from_ref(&image)).await?;
                 let _turn = self.turn(push.remote.repository()).await?;
                 self.put_manifest(&push.remote, &image).await?;
             }
@@ -145,7 +146,7 @@ impl Engine {
             }
             _ => {}
         }
-        self.send_blobs(name.repository(), entry).await?;
+        self.send_blobs(name.repository(), std::slice::from_ref(entry)).await?;
         let _turn = self.turn(name.repository()).await?;
         self.put_manifest(&name, entry).await?;
         Ok(true)
@@ -164,7 +165,7 @@ impl Engine {
             return Ok((there.root.digest, false));
         }
         if images == Images::Here {
-            try_join_all(entries.iter().map(|entry| self.send_blobs(name.repository(), entry))).await?;
+            self.send_blobs(name.repository(), entries).await?;
         }
         let _turn = self.turn(name.repository()).await?;
         let mut wrote = false;
@@ -210,11 +211,14 @@ impl Engine {
         blocking(move || Ok(store.exclusive(&name)?)).await
     }
 
-    /// Sends what a manifest names.
-    async fn send_blobs(&self, repository: &Repository, entry: &Descriptor) -> Result<(), Error> {
-        let manifest = self.store.manifest(&entry.digest)?;
-        let blobs = manifest.layers.iter().chain([&manifest.config]);
-        try_join_all(blobs.map(|blob| self.send_blob(repository, blob))).await.map(drop)
+    /// Sends what manifests name, each blob once: registries that keep files stumble over one that comes twice at a time.
+    async fn send_blobs(&self, repository: &Repository, entries: &[Descriptor]) -> Result<(), Error> {
+        let mut blobs = BTreeMap::new();
+        for entry in entries {
+            let manifest = self.store.manifest(&entry.digest)?;
+            blobs.extend(manifest.layers.into_iter().chain([manifest.config]).map(|blob| (blob.digest.clone(), blob)));
+        }
+        try_join_all(blobs.values().map(|blob| self.send_blob(repository, blob))).await.map(drop)
     }
 
     /// Writes a manifest, unless it is there.
