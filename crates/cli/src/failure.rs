@@ -156,6 +156,18 @@ impl From<engine::Error> for Failure {
     }
 }
 
+impl From<project::pkg::Error> for Failure {
+    fn from(error: project::pkg::Error) -> Self {
+        let place = error.place().map(|place| {
+            let start = place.text.char_indices().nth(place.column.saturating_sub(1)).map_or(0, |(at, _)| at);
+            let mark = start..place.text.trim_end().len().max(start);
+            Box::new(Place { file: place.file.clone(), line: place.line, text: place.text.clone(), mark })
+        });
+        let hint = error.hint().filter(|hint| !hint.is_empty());
+        Self { place, ..Self::new(Exit::Build, error.to_string()).with_hint(hint) }
+    }
+}
+
 impl From<dockerfile::Error> for Failure {
     fn from(error: dockerfile::Error) -> Self {
         engine::Error::from(error).into()

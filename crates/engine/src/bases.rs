@@ -91,11 +91,18 @@ impl Bases {
 
     /// What the name stands for now.
     async fn name(&self, reference: &Reference) -> Result<Descriptor, Error> {
+        if self.policy == PullPolicy::Named
+            && let Some(local) = self.store.resolve(reference)?
+        {
+            return Ok(local);
+        }
         let known = self.known(reference)?;
         match (self.policy, known) {
             (PullPolicy::Offline | PullPolicy::Missing, Some(descriptor)) => Ok(descriptor),
             (PullPolicy::Offline, None) => Err(Error::BaseOffline(reference.clone())),
-            (PullPolicy::Resolve, Some(descriptor)) if reference.digest().is_some() => Ok(descriptor),
+            (PullPolicy::Resolve | PullPolicy::Named, Some(descriptor)) if reference.digest().is_some() => {
+                Ok(descriptor)
+            }
             (_, known) => self.ask(reference, known).await,
         }
     }

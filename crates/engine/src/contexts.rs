@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use context::git::{self, Checkout};
-use context::{Directory, Held, Mapped, TarContext, http};
+use context::{Directory, Held, Mapped, TarContext, Union, http};
 use dockerfile::Source;
 use dockerfile::ignore::Patterns;
 use graph::{GitSource, HttpSource, InlineFile};
@@ -103,12 +103,9 @@ impl Contexts {
                 let source = source.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
                 Ok(plain(self.check_out(source).await?))
             }
-            ContextSource::Mapped(files) => {
-                let mut tree = Mapped::new();
-                for (path, host) in files {
-                    tree.insert_file(TreePath::clean(path).map_err(TreeError::from)?, host)?;
-                }
-                Ok(plain(Arc::new(tree)))
+            ContextSource::Mapped(paths) => {
+                let (tree, ignored) = mapped(paths, dockerfile)?;
+                Ok(Opened { ignored, ..plain(tree) })
             }
             ContextSource::Image(_) | ContextSource::Layout { .. } | ContextSource::Job(_) => {
                 Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
@@ -191,6 +188,28 @@ fn directories(main: &ContextSource, named: &BTreeMap<String, ContextSource>) ->
 
 fn is_files(source: &ContextSource) -> bool {
     matches!(source, ContextSource::Directory(_) | ContextSource::Mapped(_) | ContextSource::Empty)
+}
+
+/// Files and directories in their places; the ignore file of what is at the root counts for all.
+fn mapped(paths: &BTreeMap<String, PathBuf>, dockerfile: Option<&Path>) -> Result<(Shared, Option<Patterns>), Error> {
+    let (mut files, mut parts, mut ignored) = (Mapped::new(), Vec::<(TreePath, Shared)>::new(), None);
+    for (path, host) in paths {
+        let path = TreePath::clean(path).map_err(TreeError::from)?;
+        if !host.is_dir() {
+            files.insert_file(path, host)?;
+            continue;
+        }
+        if path.is_root() && ignored.is_none() {
+            let file = context::ignore_file(Some(&host.join(dockerfile.unwrap_or("Dockerfile".as_ref()))), host)?;
+            ignored = file.map(|file| file.patterns);
+        }
+        parts.push((path, Arc::new(Directory::open(host, None)?)));
+    }
+    if parts.is_empty() {
+        return Ok((Arc::new(files), None));
+    }
+    parts.push((TreePath::root(), Arc::new(files)));
+    Ok((Arc::new(Union::new(parts, ignored.clone())), ignored))
 }
 
 fn archive_or_dockerfile(reader: impl Read + Send, scratch: &Path) -> Result<Opened, Error> {

@@ -88,6 +88,10 @@ pub enum Error {
     Load(String),
     #[error("no image {0} in the local store")]
     NoImage(String),
+    #[error("{name} is already in its registry for {platform}, with another content")]
+    Replaces { name: Reference, platform: Box<Platform> },
+    #[error("{name} was changed by others {times} times while it was being pushed")]
+    Contended { name: Reference, times: usize },
     #[error("the build was cancelled")]
     Cancelled,
     #[error("internal error: {0}")]
@@ -164,7 +168,9 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.kind(),
-            Self::Registry(_) | Self::BaseNotFound(_) => ErrorKind::Registry,
+            Self::Registry(_) | Self::BaseNotFound(_) | Self::Replaces { .. } | Self::Contended { .. } => {
+                ErrorKind::Registry
+            }
             Self::Store(_) | Self::LayerLost(_) => ErrorKind::Store,
             Self::File { .. } | Self::Stdout(_) | Self::Layer(layer::Error::Write(_) | layer::Error::RootFs(_)) => {
                 ErrorKind::Output
@@ -210,6 +216,8 @@ impl Error {
             Self::Engine(_) => "start the engine, or set DOCKER_HOST; `--output type=docker,dest=image.tar` needs none",
             Self::NoImage(_) => "`shipsmith images` lists what is there",
             Self::TagTwice(_) => "give each --tag once",
+            Self::Replaces { .. } => "a tag by content means one content; --override (or --force) replaces it",
+            Self::Contended { .. } => "push again",
             Self::Internal(_) => "this is a bug; please report it with the command line",
             _ => return None,
         })

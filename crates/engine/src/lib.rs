@@ -25,10 +25,18 @@ mod layers;
 mod layout;
 mod many;
 mod members;
+mod merge;
 mod outbound;
 mod output;
 mod overlay;
 mod owner;
+mod package;
+mod package_build;
+mod package_files;
+mod package_images;
+mod package_load;
+mod package_push;
+mod package_remote;
 mod record;
 mod request;
 mod run;
@@ -47,7 +55,10 @@ pub use event::{Event, EventSink, Silent, VertexId};
 pub use graph::{Outline, OutlineArg, OutlineSecret, Target, Ulimit};
 pub use inspect::{Checked, Outlined, Targets};
 pub use many::{Batch, Command, Job, JobOutcome, JobReport};
+pub use merge::merge;
 pub use owner::OwnerError;
+pub use package::{ContextImages, Goal, How, Maker, PackageReport, Policy};
+pub use package_push::{PackagePush, PushedPackage};
 pub use request::{
     Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget, ContextSource,
     Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions,

@@ -84,7 +84,7 @@ pub enum ContextSource {
         /// A tag in it, or a digest; its only image without.
         object: Option<String>,
     },
-    /// Given paths, each to a real file or directory: nothing is staged.
+    /// Given paths, each to a real file or directory (`""` is the root; directories join): nothing is staged.
     Mapped(BTreeMap<String, PathBuf>),
     /// The image of another job of the same batch, by the job's name (`target:` in bake files).
     Job(String),
@@ -193,6 +193,9 @@ pub enum PullPolicy {
     Resolve,
     /// `--pull=missing`: what the store has under that tag is good.
     Missing,
+    /// An image that the store has under that name is good; other tags are asked of their registry. Packages name their
+    /// images by content, so there is nothing newer to ask for.
+    Named,
     /// `--pull`, `--pull=always`: manifests and configs are fetched anew.
     Always,
     /// `--offline`: nothing is asked of any registry.

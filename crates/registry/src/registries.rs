@@ -91,6 +91,15 @@ impl Registries {
         Ok(registries)
     }
 
+    /// The same with the rules of one more text, which replace those for the same prefixes.
+    ///
+    /// # Errors
+    /// As [`Registries::parse`].
+    pub fn and(mut self, text: &str, path: &Path) -> Result<Self, Error> {
+        self.add(text).map_err(|problem| refuse(path, problem))?;
+        Ok(self)
+    }
+
     /// The main file (`$CONTAINERS_REGISTRIES_CONF`, else the user's, else the system's), then the drop-in files of the
     /// system's and the user's `registries.conf.d`, in the order of their names.
     pub(crate) fn find(environment: &Environment) -> Result<Self, Error> {

@@ -40,6 +40,7 @@ pub use cache_mount::{CacheMount, Sharing};
 pub use error::Error;
 pub use gc::{Prune, Report};
 pub use inventory::{CacheDirectory, CacheKind};
+pub use lock::Exclusive;
 pub use place::default_dir;
 pub use scratch::Scratch;
 pub use stat::StatKey;

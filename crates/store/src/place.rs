@@ -150,6 +150,11 @@ impl Place {
         self.root.join("index.json")
     }
 
+    /// What only one may do at a time ([`crate::Store::exclusive`]), a file each.
+    pub(crate) fn locks(&self) -> PathBuf {
+        self.ours("locks")
+    }
+
     /// Held exclusively by whoever changes `index.json` or decides what is garbage.
     pub(crate) fn index_lock(&self) -> PathBuf {
         self.ours("index.lock")

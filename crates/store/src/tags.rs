@@ -29,12 +29,31 @@ impl Store {
         self.update(|entries| {
             for (reference, image) in &tags {
                 self.need(image)?;
-                entries.retain(|entry| name_of(entry).as_ref() != Some(reference));
-                entries.retain(|entry| is_named(entry) || entry.digest != image.digest);
-                entries.push(named(image, reference));
+                give(entries, reference, image);
             }
             Ok(())
         })
+    }
+
+    /// Names the image that `change` makes of the one that has the name now; no name changes in between.
+    ///
+    /// # Errors
+    /// As [`Store::tag_all`]; and what `change` fails with.
+    pub fn retag<E: From<Error>>(
+        &self,
+        reference: &Reference,
+        change: impl FnOnce(Option<&Descriptor>) -> Result<Descriptor, E>,
+    ) -> Result<Descriptor, E> {
+        let reference = tag_of(reference)?;
+        let lock = FileLock::exclusive(&self.place().index_lock())?;
+        let now = self.entries()?.iter().find(|entry| name_of(entry).as_ref() == Some(&reference)).map(unnamed);
+        let image = change(now.as_ref())?;
+        self.need(&image)?;
+        self.update_locked(&lock, |entries| {
+            give(entries, &reference, &image);
+            Ok(())
+        })?;
+        Ok(image)
     }
 
     /// Names an image.
@@ -190,6 +209,13 @@ pub(crate) fn name_of(entry: &Descriptor) -> Option<Reference> {
     let short = || entry.annotations.get(REF_NAME).filter(|name| *name != "latest");
     let text = entry.annotations.get(IMAGE_NAME).or_else(short)?;
     text.parse::<Reference>().ok().map(Reference::or_latest)
+}
+
+/// Takes the name from whoever has it, and gives it to `image`.
+fn give(entries: &mut Vec<Descriptor>, reference: &Reference, image: &Descriptor) {
+    entries.retain(|entry| name_of(entry).as_ref() != Some(reference));
+    entries.retain(|entry| is_named(entry) || entry.digest != image.digest);
+    entries.push(named(image, reference));
 }
 
 /// `image` as an entry with a name.

@@ -39,6 +39,12 @@ fn the_help_is_as_kept() {
         assert_kept(&format!("{name}.txt"), &[name], false);
     }
     assert_kept("index-create.txt", &["index", "create"], false);
+    for name in ["build", "push", "show-tag", "manifest", "remote-tag"] {
+        assert_kept(&format!("pkg-{name}.txt"), &["pkg", name], false);
+    }
+    for name in ["ls", "rm", "clean", "pull", "push", "import", "export"] {
+        assert_kept(&format!("cache-{name}.txt"), &["cache", name], false);
+    }
     assert_kept("dockerfile-parse.txt", &["dockerfile", "parse"], false);
 }
 

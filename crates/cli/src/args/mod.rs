@@ -7,6 +7,7 @@ mod build;
 #[cfg(test)]
 mod help;
 mod images;
+mod pkg;
 mod values;
 
 use std::path::PathBuf;
@@ -17,6 +18,10 @@ pub(crate) use build::{BuildArgs, RefusedArgs};
 pub(crate) use images::{
     CopyArgs, ExportArgs, ImagesArgs, ImportArgs, IndexCommand, IndexCreateArgs, InspectArgs, LoginArgs, LogoutArgs,
     PruneArgs, PullArgs, PushArgs, RmArgs,
+};
+pub(crate) use pkg::{
+    BuilderArgs, CacheCommand, CacheExportArgs, CachePushArgs, ExportFormat, HashScheme, ManifestArgs, PackageArgs,
+    PkgArgs, PkgBuildArgs, PkgCommand, RemoteTagArgs, ShowTagArgs,
 };
 pub(crate) use values::parse_bool;
 pub(crate) use values::{ProgressMode, PullWhen, RunMode, TimestampMode};
@@ -49,7 +54,7 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct GlobalArgs {
     /// Local store: an OCI image layout [default: shipsmith/store in the user's data directory]
-    #[arg(long, value_name = "DIR", env = "SHIPSMITH_STORE", hide_env_values = true)]
+    #[arg(long, alias = "cache", value_name = "DIR", env = "SHIPSMITH_STORE", hide_env_values = true)]
     #[arg(global = true, help_heading = "Global options")]
     pub(crate) store: Option<PathBuf>,
 
@@ -82,7 +87,9 @@ pub(crate) enum Command {
     /// List the images of the local store
     #[command(visible_alias = "ls")]
     Images(ImagesArgs),
-    /// Take cache mounts to other machines; list and prune the local store
+    /// Build and push packages, named by their content, as linuxkit does
+    Pkg(PkgArgs),
+    /// The local store, under the names that linuxkit's users know; cache mounts to other machines
     #[command(subcommand)]
     Cache(CacheCommand),
     /// Show an image's platforms, configuration and layers, and which of them are absent here
@@ -118,19 +125,6 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
-}
-
-/// `shipsmith cache`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
-    /// List the images of the local store
-    Ls(ImagesArgs),
-    /// Remove what no tag of the local store needs
-    Prune(PruneArgs),
-    /// Write what RUN --mount=type=cache keeps to a directory (ours)
-    ExportMounts(MountsArgs),
-    /// Take over what export-mounts wrote, in place of the caches of the same ids (ours)
-    ImportMounts(MountsArgs),
 }
 
 /// `shipsmith cache export-mounts` and `import-mounts`.

@@ -10,12 +10,13 @@ mod login;
 mod metadata;
 mod mounts;
 mod output;
+mod pkg;
 mod prompt;
 mod runtime;
 mod store;
 mod transfer;
 
-use crate::args::{CacheCommand, Cli, Command, DockerfileCommand, GlobalArgs, IndexCommand};
+use crate::args::{Cli, Command, DockerfileCommand, GlobalArgs, IndexCommand};
 use crate::failure::{Exit, Failure};
 
 /// Runs a command line.
@@ -27,12 +28,12 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Push(args) => transfer::push(&args, &global)?,
         Command::Pull(args) => transfer::pull(&args, &global)?,
         Command::Copy(args) => transfer::copy(&args, &global)?,
-        Command::Images(args) | Command::Cache(CacheCommand::Ls(args)) => store::images(&args, &global)?,
+        Command::Images(args) => store::images(&args, &global)?,
+        Command::Pkg(args) => pkg::run(args, &global)?,
+        Command::Cache(command) => pkg::cache(command, &global)?,
         Command::Inspect(args) => inspect::run(&args, &global)?,
         Command::Rm(args) => store::rm(&args, &global)?,
-        Command::Prune(args) | Command::Cache(CacheCommand::Prune(args)) => store::prune(&args, &global)?,
-        Command::Cache(CacheCommand::ExportMounts(args)) => mounts::export(&args, &global)?,
-        Command::Cache(CacheCommand::ImportMounts(args)) => mounts::import(&args, &global)?,
+        Command::Prune(args) => store::prune(&args, &global)?,
         Command::Import(args) => store::import(&args, &global)?,
         Command::Export(args) => store::export(&args, &global)?,
         Command::Index(IndexCommand::Create(args)) => transfer::create_index(&args, &global)?,

@@ -141,6 +141,27 @@ pub(super) fn export(args: &ExportArgs, global: &GlobalArgs) -> Result<(), Failu
     }
 }
 
+/// Writes an archive to a file, or to standard output.
+pub(super) fn write(
+    store: &Store,
+    images: &[NamedImage],
+    format: ArchiveFormat,
+    outfile: &Path,
+) -> Result<(), Failure> {
+    match destination(outfile) {
+        Destination::File(path) => write_archive(store, images, format, &path),
+        Destination::Stdout => Ok(::store::export(images, format, store, io::stdout().lock()).map(drop)?),
+    }
+}
+
+/// A file, or with `-` standard output.
+pub(super) fn destination(outfile: &Path) -> Destination {
+    match outfile.as_os_str() == "-" {
+        true => Destination::Stdout,
+        false => Destination::File(outfile.to_owned()),
+    }
+}
+
 /// An archive has its name when it is whole.
 fn write_archive(
     store: &Store,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bytes::Bytes;
 use futures_util::stream::{self, TryStreamExt};
-use oci::Reference;
+use oci::{Descriptor, Reference};
 use store::{ArchiveFormat, NamedImage, Store};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -27,8 +27,15 @@ const CHUNK: usize = 256 << 10;
 /// Loads `artifact`, whose blobs are all in the store, under `names`.
 pub(crate) async fn load(store: &Arc<Store>, artifact: &Artifact, names: &[Reference]) -> Result<String, Error> {
     put_documents(store, artifact)?;
-    let Some(root) = artifact.root() else { return Ok(String::new()) };
-    let images = vec![NamedImage { image: root.descriptor.clone(), names: names.to_vec() }];
+    match artifact.root() {
+        Some(root) => load_stored(store, &root.descriptor, names).await,
+        None => Ok(String::new()),
+    }
+}
+
+/// Loads an image of the store, which has all of it, under `names`.
+pub(crate) async fn load_stored(store: &Arc<Store>, image: &Descriptor, names: &[Reference]) -> Result<String, Error> {
+    let images = vec![NamedImage { image: image.clone(), names: names.to_vec() }];
     match (docker().await, podman()) {
         (Ok(docker), _) => into_docker(&docker, archive(Arc::clone(store), images)).await,
         (Err(_), Some(program)) => into_podman(&program, archive(Arc::clone(store), images)).await,

@@ -75,6 +75,12 @@ pub(super) fn copy(args: &CopyArgs, _global: &GlobalArgs) -> Result<(), Failure>
     print_line(digest.as_str())
 }
 
+/// Copies an image with a client that knows more than the machine's configuration.
+pub(super) fn copy_with(client: Client, source: &Reference, targets: &[Reference]) -> Result<oci::Digest, Failure> {
+    let shown = Arc::new(Shown::new(progress(request::Display::None)));
+    block_on(copy::copy(&Transfer { client, shown }, source, targets))
+}
+
 /// `shipsmith index create -t REF SOURCE...`
 pub(super) fn create_index(args: &IndexCreateArgs, _global: &GlobalArgs) -> Result<(), Failure> {
     let tags = names("--tag", &args.tags)?;

@@ -1,0 +1,11 @@
+//! Packages, end to end: repositories made by git itself, a real registry, several processes with one store.
+
+mod bad_input;
+mod building;
+mod cache;
+mod dirty;
+mod docker;
+mod ground;
+mod several;
+mod sharing;
+mod tags;
