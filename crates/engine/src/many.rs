@@ -56,7 +56,7 @@ pub struct JobReport {
 #[derive(Debug)]
 pub enum JobOutcome {
     /// It was built, and is where it was wanted.
-    Done(BuildReport),
+    Done(Box<BuildReport>),
     /// It failed.
     Failed(Error),
     /// It was not begun, or given up: something that it needs failed, or another job did and the rest does not go on.

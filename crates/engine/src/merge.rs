@@ -76,6 +76,7 @@ fn with(index: Option<&Index>, manifests: Vec<Descriptor>) -> Index {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 mod tests {
     use oci::{Digest, MediaType};
 

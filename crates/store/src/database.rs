@@ -127,12 +127,12 @@ mod tests {
     #[test]
     fn many_who_need_a_new_one_at_once_all_get_it() {
         for _ in 0..30 {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = tempfile::tempdir().expect("a directory");
             std::thread::scope(|scope| {
                 for _ in 0..8 {
                     scope.spawn(|| {
                         let own = Database::new(dir.path().join("cache.db"));
-                        own.write(|transaction| transaction.execute("DELETE FROM origin", [])).unwrap();
+                        own.write(|transaction| transaction.execute("DELETE FROM origin", [])).expect("a database");
                     });
                 }
             });

@@ -62,7 +62,7 @@ pub(crate) fn check_pkg(args: &PkgBuildArgs, package: &PackageArgs) -> Result<()
     match &args.sbom_scanner {
         Some(scanner) if scanner != "false" => {
             let reason = "SBOMs are made by BuildKit builders, and none is available";
-            return Err(RequestError::unsupported("--sbom-scanner", reason, "give --sbom-scanner=false"));
+            Err(RequestError::unsupported("--sbom-scanner", reason, "give --sbom-scanner=false"))
         }
         _ if args.force && args.nobuild => {
             conflict("--force builds, and --nobuild forbids it", "leave one of them out")
