@@ -259,9 +259,6 @@ fn named_context(source: &ContextSource) -> Result<NamedContext, Error> {
         ContextSource::Stdin => {
             return Err(Error::Conflict("standard input can only be the main build context".into()));
         }
-        ContextSource::Job(name) => {
-            return Err(Error::Conflict(format!("{name} is not built here, so its image cannot be a context")));
-        }
     })
 }
 

@@ -107,7 +107,7 @@ impl Contexts {
                 let (tree, ignored) = mapped(paths, dockerfile)?;
                 Ok(Opened { ignored, ..plain(tree) })
             }
-            ContextSource::Image(_) | ContextSource::Layout { .. } | ContextSource::Job(_) => {
+            ContextSource::Image(_) | ContextSource::Layout { .. } => {
                 Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
             }
         }

@@ -86,8 +86,6 @@ pub enum ContextSource {
     },
     /// Given paths, each to a real file or directory (`""` is the root; directories join): nothing is staged.
     Mapped(BTreeMap<String, PathBuf>),
-    /// The image of another job of the same batch, by the job's name (`target:` in bake files).
-    Job(String),
 }
 
 /// `--annotation [LEVEL[PLATFORM]:]KEY=VALUE`.

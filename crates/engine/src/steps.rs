@@ -84,9 +84,10 @@ fn copy_source(
 fn require(tree: &dyn SourceTree, source: &CopySource, input: &Input) -> Result<(), Error> {
     let Some(required) = source.below.as_ref().and_then(|below| below.required.as_deref()) else { return Ok(()) };
     let path = TreePath::clean(required).map_err(TreeError::from)?;
+    // The root is no path that could be kept.
     match tree.entry(&path)? {
-        Some(_) => Ok(()),
-        None => Err(copy::CopyError::Missing { path: path.to_string(), origin: input.origin.clone() }.into()),
+        Some(_) if !path.is_root() => Ok(()),
+        _ => Err(copy::CopyError::Missing { path: required.to_owned(), origin: input.origin.clone() }.into()),
     }
 }
 

@@ -33,8 +33,11 @@ impl OwnerSpec {
 
 impl Id {
     fn parse(text: &str) -> Self {
-        let number =
-            if text == "root" { Some(0) } else { text.parse::<i32>().ok().and_then(|id| u32::try_from(id).ok()) };
+        let number = match (text, text.parse::<i32>()) {
+            // -1 is the kernel's word for an owner that stays as it is: whoever makes files is root.
+            ("root", _) | (_, Ok(-1)) => Some(0),
+            (_, number) => number.ok().map(i32::cast_unsigned),
+        };
         number.map_or_else(|| Self::Name(text.to_owned()), Self::Number)
     }
 }

@@ -12,8 +12,9 @@ use shipsmith_layer::{
     Compression, Content, Entry, EntryKind, Error, Format, LayerIndex, LayerWriter, index_layer, recompress,
 };
 
-const ALL: [Compression; 5] = [
+const ALL: [Compression; 6] = [
     Compression::None,
+    Compression::FastGzip,
     Compression::Gzip { level: 1 },
     Compression::Gzip { level: 9 },
     Compression::Zstd { level: 1 },
@@ -162,7 +163,7 @@ fn a_layer_read_back_has_the_same_index() {
         assert_eq!(copy.len() as u64, layer.uncompressed_size);
         let format = match compression {
             Compression::None => Format::Plain,
-            Compression::Gzip { .. } => Format::Gzip,
+            Compression::Gzip { .. } | Compression::FastGzip => Format::Gzip,
             Compression::Zstd { .. } => Format::Zstd,
         };
         assert_eq!(indexed.format, format);

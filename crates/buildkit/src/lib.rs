@@ -1,1 +1,0 @@
-//! A client of BuildKit builders: solves, the services of a session, progress.

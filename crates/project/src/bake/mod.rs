@@ -1,1 +1,0 @@
-//! Bake files and compose files: targets and groups, resolved.

@@ -1,1 +1,0 @@
-//! Plan files: images, their variants, architectures and build commands.
