@@ -88,7 +88,8 @@ mod tests {
     }
 
     fn attestation(about: &Descriptor, content: &str) -> Descriptor {
-        let mut entry = image("unknown/unknown", content);
+        let unknown = Platform { os: "unknown".into(), architecture: "unknown".into(), ..Platform::host() };
+        let mut entry = Descriptor { platform: Some(unknown), ..image("linux/amd64", content) };
         entry.annotations.insert("vnd.docker.reference.type".into(), "attestation-manifest".into());
         entry.annotations.insert(ABOUT.into(), about.digest.to_string());
         entry

@@ -83,6 +83,7 @@ const OWN_TESTS: &[&str] = &[
     "--ssh",
     "--cgroup-parent",
     "--isolation",
+    "--runtime",
 ];
 
 /// Options of `type=image`, `type=oci` and the like, each with its effect.

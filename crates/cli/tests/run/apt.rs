@@ -65,8 +65,8 @@ fn a_compiler_is_installed_compiles_and_stays_behind() {
 
 #[test]
 fn an_ordinary_user_installs_a_compiler_too() {
-    let Some((ground, flags)) = ground() else { return };
     for level in ["subuid", "single-id"] {
+        let Some((ground, flags)) = ground() else { return };
         let arguments = compiles(&ground, &with(&flags, &["--isolation", level, "--output=type=oci,dest=image.tar"]));
         let ended = ordinary(&ground, level, &arguments);
         assert_eq!(ended.code, Some(0), "{level}: {}", ended.stderr);
