@@ -156,6 +156,12 @@ impl From<engine::Error> for Failure {
     }
 }
 
+impl From<project::plan::Error> for Failure {
+    fn from(error: project::plan::Error) -> Self {
+        Self::new(Exit::Usage, error.to_string()).with_hint(error.hint())
+    }
+}
+
 impl From<dockerfile::Error> for Failure {
     fn from(error: dockerfile::Error) -> Self {
         engine::Error::from(error).into()

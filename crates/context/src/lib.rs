@@ -15,6 +15,7 @@ pub mod http;
 mod listing;
 mod mapped;
 mod spool;
+mod union;
 
 pub use archive::{MAX_TREE, TarContext};
 pub use detect::{Held, detect};
@@ -23,3 +24,4 @@ pub use dockerfile_text::{IgnoreFile, ignore_file, read_dockerfile, read_dockerf
 pub use error::Error;
 pub use mapped::Mapped;
 pub use spool::{MAX_CONTENT, Spool};
+pub use union::Union;

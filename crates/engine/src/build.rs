@@ -227,6 +227,7 @@ pub(crate) fn graph_request(
         build_platform: Platform::host(),
         platform_is_explicit: !request.platforms.is_empty(),
         labels: request.labels.clone(),
+        context: contexts.main_for(platform),
         named_contexts: named.collect::<Result<_, Error>>()?,
         ignored: contexts.ignored().cloned(),
         run: match request.run {
@@ -256,6 +257,9 @@ fn named_context(source: &ContextSource) -> Result<NamedContext, Error> {
             Some(parsed) => NamedContext::Git(parsed.map_err(Error::Conflict)?),
             None => return Err(Error::Conflict(format!("{text} is no git repository"))),
         },
+        ContextSource::Platforms(_) => {
+            return Err(Error::Conflict("only the main build context can be another for each platform".into()));
+        }
         ContextSource::Stdin => {
             return Err(Error::Conflict("standard input can only be the main build context".into()));
         }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use context::git::{self, Checkout};
-use context::{Directory, Held, Mapped, TarContext, http};
+use context::{Directory, Held, Mapped, TarContext, Union, http};
 use dockerfile::Source;
 use dockerfile::ignore::Patterns;
 use graph::{GitSource, HttpSource, InlineFile};
 use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, TreeError};
+use oci::Platform;
 use rootfs::TreePath;
 use tokio::sync::OnceCell;
 
@@ -20,6 +21,8 @@ use crate::{ContextSource, DockerfileSource, Error};
 
 /// The context that the command line names.
 pub(crate) const MAIN: &str = "";
+/// The main contexts of platforms that have their own are called so, and the platform. No name of a named context begins so.
+const MAIN_OF: &str = "::";
 /// A Dockerfile that comes as a stream is no longer than this.
 const MAX_DOCKERFILE: u64 = 16 << 20;
 
@@ -28,6 +31,8 @@ type Shared = Arc<dyn SourceTree>;
 /// The trees of a build that are no stage's.
 pub(crate) struct Contexts {
     local: BTreeMap<String, Shared>,
+    /// The names of the main contexts of platforms that have their own.
+    by_platform: BTreeMap<Platform, String>,
     /// The names of those that are directories of this machine.
     directories: BTreeSet<String>,
     ignored: Option<Patterns>,
@@ -55,6 +60,7 @@ impl Contexts {
     ) -> Result<(Self, Source), Error> {
         let mut contexts = Self {
             local: BTreeMap::new(),
+            by_platform: BTreeMap::new(),
             directories: directories(main, named),
             ignored: None,
             fetched: Mutex::default(),
@@ -68,6 +74,7 @@ impl Contexts {
         let opened = contexts.open_one(main, path).await?;
         let source = read_dockerfile(dockerfile, &opened)?;
         contexts.local.insert(MAIN.to_owned(), opened.tree);
+        contexts.open_platforms(main)?;
         contexts.ignored = opened.ignored;
         for (name, source) in named {
             if is_files(source) {
@@ -103,17 +110,38 @@ impl Contexts {
                 let source = source.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
                 Ok(plain(self.check_out(source).await?))
             }
-            ContextSource::Mapped(files) => {
-                let mut tree = Mapped::new();
-                for (path, host) in files {
-                    tree.insert_file(TreePath::clean(path).map_err(TreeError::from)?, host)?;
-                }
-                Ok(plain(Arc::new(tree)))
+            ContextSource::Mapped(paths) => {
+                let (tree, ignored) = mapped(paths, dockerfile)?;
+                Ok(Opened { ignored, ..plain(tree) })
+            }
+            // Its files are opened for each platform; only the Dockerfile is read here.
+            ContextSource::Platforms(_) => {
+                let directory = dockerfile.and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+                Ok(Opened { directory: Some(directory), ..plain(Arc::new(Mapped::new())) })
             }
             ContextSource::Image(_) | ContextSource::Layout { .. } | ContextSource::Job(_) => {
                 Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
             }
         }
+    }
+
+    /// Opens the main contexts of platforms; those that are alike are one, so that their steps are.
+    fn open_platforms(&mut self, main: &ContextSource) -> Result<(), Error> {
+        let ContextSource::Platforms(platforms) = main else { return Ok(()) };
+        let mut opened: BTreeMap<&BTreeMap<String, PathBuf>, String> = BTreeMap::new();
+        for (platform, paths) in platforms {
+            let name = opened.entry(paths).or_insert_with(|| format!("{MAIN_OF}{platform}")).clone();
+            if !self.local.contains_key(&name) {
+                self.local.insert(name.clone(), mapped(paths, None)?.0);
+            }
+            self.by_platform.insert(platform.clone(), name);
+        }
+        Ok(())
+    }
+
+    /// What the main context is called for a platform.
+    pub(crate) fn main_for(&self, platform: &Platform) -> String {
+        self.by_platform.get(platform).map_or_else(|| MAIN.to_owned(), Clone::clone)
     }
 
     /// What the main context's ignore file leaves out.
@@ -130,7 +158,9 @@ impl Contexts {
     pub(crate) async fn input(&self, input: &graph::Input) -> Result<Input, Error> {
         let local = |tree, origin: &str| Input { tree, origin: origin.to_owned(), local: true, asked: None };
         match input {
-            graph::Input::Context(name) if name == MAIN => Ok(local(self.named(name)?, "the build context")),
+            graph::Input::Context(name) if name == MAIN || name.starts_with(MAIN_OF) => {
+                Ok(local(self.named(name)?, "the build context"))
+            }
             graph::Input::Context(name) => Ok(local(self.named(name)?, &format!("the build context {name}"))),
             graph::Input::Inline(file) => Ok(local(inline(file)?, "the Dockerfile")),
             graph::Input::Http(source) => Ok(local(self.fetch_http(source).await?, "the download")),
@@ -191,6 +221,28 @@ fn directories(main: &ContextSource, named: &BTreeMap<String, ContextSource>) ->
 
 fn is_files(source: &ContextSource) -> bool {
     matches!(source, ContextSource::Directory(_) | ContextSource::Mapped(_) | ContextSource::Empty)
+}
+
+/// Files and directories in their places; the ignore file of what is at the root counts for all.
+fn mapped(paths: &BTreeMap<String, PathBuf>, dockerfile: Option<&Path>) -> Result<(Shared, Option<Patterns>), Error> {
+    let (mut files, mut parts, mut ignored) = (Mapped::new(), Vec::<(TreePath, Shared)>::new(), None);
+    for (path, host) in paths {
+        let path = TreePath::clean(path).map_err(TreeError::from)?;
+        if !host.is_dir() {
+            files.insert_file(path, host)?;
+            continue;
+        }
+        if path.is_root() {
+            let file = context::ignore_file(Some(&host.join(dockerfile.unwrap_or("Dockerfile".as_ref()))), host)?;
+            ignored = file.map(|file| file.patterns);
+        }
+        parts.push((path, Arc::new(Directory::open(host, None)?)));
+    }
+    if parts.is_empty() {
+        return Ok((Arc::new(files), None));
+    }
+    parts.push((TreePath::root(), Arc::new(files)));
+    Ok((Arc::new(Union::new(parts, ignored.clone())), ignored))
 }
 
 fn archive_or_dockerfile(reader: impl Read + Send, scratch: &Path) -> Result<Opened, Error> {

@@ -84,8 +84,11 @@ pub enum ContextSource {
         /// A tag in it, or a digest; its only image without.
         object: Option<String>,
     },
-    /// Given paths, each to a real file or directory: nothing is staged.
+    /// Given paths, each to a real file or directory (`""` is the root; directories join): nothing is staged.
     Mapped(BTreeMap<String, PathBuf>),
+    /// As [`ContextSource::Mapped`], for each platform its own. The Dockerfile's path is one of this machine, not of the
+    /// context. Only the main context is of this kind.
+    Platforms(BTreeMap<Platform, BTreeMap<String, PathBuf>>),
     /// The image of another job of the same batch, by the job's name (`target:` in bake files).
     Job(String),
 }

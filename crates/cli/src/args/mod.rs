@@ -3,21 +3,25 @@
 //! What it means is the business of [`crate::request`]: these types hold text where the text
 //! still has to be understood, so that a test can state a command line and look at either side.
 
+mod bake;
 mod build;
 #[cfg(test)]
 mod help;
 mod images;
+mod plan;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use bake::BakeArgs;
 pub(crate) use build::{BuildArgs, RefusedArgs};
 pub(crate) use images::{
     CopyArgs, ExportArgs, ImagesArgs, ImportArgs, IndexCommand, IndexCreateArgs, InspectArgs, LoginArgs, LogoutArgs,
     PruneArgs, PullArgs, PushArgs, RmArgs,
 };
+pub(crate) use plan::PlanArgs;
 pub(crate) use values::parse_bool;
 pub(crate) use values::{ProgressMode, PullWhen, RunMode, TimestampMode};
 
@@ -72,6 +76,8 @@ pub(crate) enum Command {
     /// Build images from a Dockerfile
     #[command(visible_alias = "b")]
     Build(Box<BuildArgs>),
+    /// Build many images: a plan's, with every variant, architecture, hub and tag
+    Bake(Box<BakeArgs>),
     /// Send images of the local store to their registries, bytes unchanged
     Push(PushArgs),
     /// Fetch images from registries into the local store

@@ -11,6 +11,7 @@ mod csv;
 mod display;
 mod error;
 mod output;
+pub(crate) mod plan;
 mod prune;
 mod refused;
 mod sandbox;
