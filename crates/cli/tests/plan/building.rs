@@ -68,10 +68,8 @@ fn look(ground: &Ground) {
             let control = image("control");
             holds(&control, "/usr/local/bin/service", &program("service", arch));
             holds(&control, "/etc/base", &format!("{base} for {arch}\n"));
-            assert_eq!(
-                (&control.config["User"], &control.files["/usr/local/bin/service"].mode),
-                (&"1337:1337".into(), &"0755".into())
-            );
+            assert_eq!(control.config["User"], "1337:1337");
+            assert!(control.files["/usr/local/bin/service"].mode.ends_with("755"));
             let sidecar = image("sidecar");
             holds(&sidecar, "/usr/local/bin/envoy", &format!("proxy for {arch}\n"));
             holds(&sidecar, "/usr/local/bin/agent", &program("service", arch));

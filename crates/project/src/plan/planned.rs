@@ -146,7 +146,7 @@ impl<'a> Planner<'a> {
     }
 
     /// One command for each architecture that has targets.
-    fn makes(&self) -> Result<(Vec<super::Make>, BTreeMap<Platform, usize>), Error> {
+    fn makes(&self) -> Result<(Vec<Make>, BTreeMap<Platform, usize>), Error> {
         let (mut makes, mut places) = (Vec::new(), BTreeMap::new());
         let Some(command) = &self.profile.command else { return Ok((makes, places)) };
         for platform in &self.platforms {

@@ -80,7 +80,8 @@ impl<'a> Values<'a> {
         if let Some(variable) = of_it.next() {
             let flag = variable.flag.as_deref().map(|flag| format!("--{flag} VALUE"));
             let environment = variable.environment.as_deref().map(|name| format!("the variable {name}"));
-            let ways: Vec<String> = [flag, environment].into_iter().flatten().collect();
+            let ways: Vec<String> =
+                [flag, environment, Some(format!("--value {name}=VALUE"))].into_iter().flatten().collect();
             let looked = variable.file.as_deref().map(|file| format!(": {file} does not say it")).unwrap_or_default();
             return Error::new(format!("nothing says what {name} is{looked}"))
                 .or_hint(format!("give it with {}", ways.join(" or ")));
