@@ -58,6 +58,7 @@ fn every_image_goes_to_every_hub_under_every_tag_and_variant() {
 }
 
 fn look(ground: &Ground) {
+    fs::create_dir(ground.environment.path("seen")).expect("the directory is ours");
     for (variant, base) in [("1-debug", "base"), ("1-distroless", "small")] {
         for arch in ["amd64", "arm64"] {
             let image = |name: &str| {

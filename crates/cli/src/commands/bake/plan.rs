@@ -216,11 +216,17 @@ fn words(planned: &Planned, push: bool) -> Result<String, Failure> {
         let file = dockerfile::parse(source)?;
         let _ = writeln!(text, "  Dockerfile {}", image.dockerfile.display());
         let bases = image.bases(&file).map_err(|error| Failure::from(engine::Error::from(error)))?;
-        bases.iter().for_each(|base| drop(writeln!(text, "  from {base}")));
+        bases.iter().for_each(|base| {
+            let _ = writeln!(text, "  from {base}");
+        });
         let verb = if push { "push" } else { "name" };
-        image.tags.iter().for_each(|tag| drop(writeln!(text, "  {verb} {tag}")));
+        image.tags.iter().for_each(|tag| {
+            let _ = writeln!(text, "  {verb} {tag}");
+        });
         let paths = image.archives.iter().flat_map(|archive| std::iter::once(&archive.path).chain(&archive.aliases));
-        paths.for_each(|path| drop(writeln!(text, "  save {}", path.display())));
+        paths.for_each(|path| {
+            let _ = writeln!(text, "  save {}", path.display());
+        });
     }
     for skipped in &planned.skipped {
         let _ = writeln!(text, "skip {}: {}", skipped.what, skipped.because);

@@ -189,7 +189,7 @@ fn two_builds_do_not_push_the_same_tag() {
         Ask { tags: words(&["1", "1-distroless"]), variants: words(&["default", "distroless"]), ..Ask::default() };
     let (message, _) = refused(&ask);
     assert!(
-        message.contains("proxy-debug and proxy-distroless would both be pushed to localhost:5000/proxy:1-distroless"),
+        message.contains("proxy-default and proxy-distroless would both be pushed to localhost:5000/proxy:1-distroless"),
         "{message}"
     );
 }
