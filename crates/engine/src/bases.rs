@@ -31,17 +31,20 @@ pub(crate) struct BaseImage {
     pub(crate) named_digest: Digest,
 }
 
-/// Resolves bases; each name is asked for once per build.
+type Found = Arc<OnceCell<Result<Arc<BaseImage>, Arc<Error>>>>;
+
+/// Resolves bases; each is looked up once, whoever asks for it, and so is each name.
 pub(crate) struct Bases {
     store: Arc<Store>,
     client: Client,
     policy: PullPolicy,
     names: Mutex<BTreeMap<Reference, Arc<OnceCell<Descriptor>>>>,
+    images: Mutex<BTreeMap<(BaseOrigin, Platform), Found>>,
 }
 
 impl Bases {
     pub(crate) fn new(store: Arc<Store>, client: Client, policy: PullPolicy) -> Self {
-        Self { store, client, policy, names: Mutex::default() }
+        Self { store, client, policy, names: Mutex::default(), images: Mutex::default() }
     }
 
     /// Resolves all of `needs` side by side.
@@ -58,6 +61,13 @@ impl Bases {
     }
 
     async fn resolve(&self, need: &BaseNeed, events: &Events) -> Result<Arc<BaseImage>, Error> {
+        let key = (need.origin.clone(), need.platform.clone());
+        let cell = Arc::clone(self.images.lock().await.entry(key).or_default());
+        let found = cell.get_or_init(|| async { self.find(need, events).await.map_err(Arc::new) }).await;
+        Ok(found.clone()?)
+    }
+
+    async fn find(&self, need: &BaseNeed, events: &Events) -> Result<Arc<BaseImage>, Error> {
         let vertex = events.start(format!("[internal] load metadata for {}", shown(&need.origin)));
         let image = match &need.origin {
             BaseOrigin::Image(reference) => self.image(reference, &need.platform).await,

@@ -1,4 +1,4 @@
-//! Build contexts and what ADD fetches, as trees; each fetched once per build.
+//! Build contexts and what ADD fetches, as trees; each opened or fetched once for all builds of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -28,15 +28,24 @@ type Shared = Arc<dyn SourceTree>;
 /// The trees of a build that are no stage's.
 pub(crate) struct Contexts {
     local: BTreeMap<String, Shared>,
+    /// What each of them is: equal identities, equal trees.
+    identities: BTreeMap<String, String>,
     /// The names of those that are directories of this machine.
     directories: BTreeSet<String>,
     ignored: Option<Patterns>,
+    sources: Arc<Sources>,
+}
+
+/// What builds of one run opened and fetched.
+#[derive(Default)]
+pub(crate) struct Sources {
+    opened: Mutex<BTreeMap<String, Arc<OnceCell<Opened>>>>,
     fetched: Mutex<BTreeMap<String, Arc<OnceCell<Shared>>>>,
     http: OnceLock<reqwest::Client>,
-    scratch: PathBuf,
 }
 
 /// A context, and the Dockerfile that came with it or is found in it.
+#[derive(Clone)]
 struct Opened {
     tree: Shared,
     dockerfile: Option<Vec<u8>>,
@@ -52,50 +61,102 @@ impl Contexts {
         main: &ContextSource,
         named: &BTreeMap<String, ContextSource>,
         dockerfile: &DockerfileSource,
+        sources: &Arc<Sources>,
     ) -> Result<(Self, Source), Error> {
         let mut contexts = Self {
             local: BTreeMap::new(),
+            identities: BTreeMap::new(),
             directories: directories(main, named),
             ignored: None,
-            fetched: Mutex::default(),
-            http: OnceLock::new(),
-            scratch: std::env::temp_dir(),
+            sources: Arc::clone(sources),
         };
         let path = match dockerfile {
             DockerfileSource::Path(path) => Some(path.as_path()),
             _ => None,
         };
-        let opened = contexts.open_one(main, path).await?;
+        let (identity, opened) = sources.opened(main, path).await?;
         let source = read_dockerfile(dockerfile, &opened)?;
-        contexts.local.insert(MAIN.to_owned(), opened.tree);
+        contexts.insert(MAIN, identity, opened.tree);
         contexts.ignored = opened.ignored;
-        for (name, source) in named {
-            if is_files(source) {
-                let opened = contexts.open_one(source, None).await?;
-                contexts.local.insert(name.clone(), opened.tree);
-            }
+        for (name, source) in named.iter().filter(|(_, source)| is_files(source)) {
+            let (identity, opened) = sources.opened(source, None).await?;
+            contexts.insert(name, identity, opened.tree);
         }
         Ok((contexts, source))
     }
 
-    async fn open_one(&self, source: &ContextSource, dockerfile: Option<&Path>) -> Result<Opened, Error> {
+    fn insert(&mut self, name: &str, identity: String, tree: Shared) {
+        self.identities.insert(name.to_owned(), identity);
+        self.local.insert(name.to_owned(), tree);
+    }
+
+    /// The local contexts' names, and what stands for their files.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.identities.iter().map(|(name, identity)| (name.as_str(), identity.as_str()))
+    }
+
+    /// What the main context's ignore file leaves out.
+    pub(crate) fn ignored(&self) -> Option<&Patterns> {
+        self.ignored.as_ref()
+    }
+
+    /// Whether the context `name` is a directory of this machine, of which BuildKit would be sent what the build asks for.
+    pub(crate) fn is_directory(&self, name: &str) -> bool {
+        self.directories.contains(name)
+    }
+
+    /// The tree that a step copies from, where that is no step.
+    pub(crate) async fn input(&self, input: &graph::Input) -> Result<Input, Error> {
+        let local = |tree, origin: &str| Input { tree, origin: origin.to_owned(), local: true, asked: None };
+        match input {
+            graph::Input::Context(name) if name == MAIN => Ok(local(self.named(name)?, "the build context")),
+            graph::Input::Context(name) => Ok(local(self.named(name)?, &format!("the build context {name}"))),
+            graph::Input::Inline(file) => Ok(local(inline(file)?, "the Dockerfile")),
+            graph::Input::Http(source) => Ok(local(self.sources.fetch_http(source).await?, "the download")),
+            graph::Input::Git(source) => Ok(local(self.sources.fetch_git(source).await?, "the git repository")),
+            graph::Input::Step(_) => Err(Error::Internal("a step was asked of the contexts".into())),
+        }
+    }
+
+    fn named(&self, name: &str) -> Result<Shared, Error> {
+        self.local.get(name).cloned().ok_or_else(|| Error::Internal(format!("the context {name:?} was not opened")))
+    }
+}
+
+impl Sources {
+    /// A context, opened by whoever asks first. What its ignore file leaves out is part of what it is.
+    async fn opened(&self, source: &ContextSource, dockerfile: Option<&Path>) -> Result<(String, Opened), Error> {
+        let ignored = match source {
+            ContextSource::Directory(path) => {
+                let default = path.join("Dockerfile");
+                context::ignore_file(Some(dockerfile.unwrap_or(&default)), path)?.map(|file| file.patterns)
+            }
+            _ => None,
+        };
+        let identity = oci::Digest::of(format!("{source:?} {ignored:?}").as_bytes()).to_string();
+        let memo = {
+            let mut opened = self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            Arc::clone(opened.entry(identity.clone()).or_default())
+        };
+        let opened = memo.get_or_try_init(|| self.open_one(source, ignored)).await?.clone();
+        Ok((identity, opened))
+    }
+
+    async fn open_one(&self, source: &ContextSource, ignored: Option<Patterns>) -> Result<Opened, Error> {
         let plain = |tree: Shared| Opened { tree, dockerfile: None, directory: None, ignored: None };
         match source {
             ContextSource::Directory(path) => {
-                let default = path.join("Dockerfile");
-                let file = context::ignore_file(Some(dockerfile.unwrap_or(&default)), path)?;
-                let ignored = file.map(|file| file.patterns);
                 let directory = Directory::open(path, ignored.clone())?;
                 Ok(Opened { directory: Some(path.clone()), ignored, ..plain(Arc::new(directory)) })
             }
             ContextSource::Stdin => {
-                let scratch = self.scratch.clone();
+                let scratch = std::env::temp_dir();
                 blocking(move || archive_or_dockerfile(std::io::stdin(), &scratch)).await
             }
             ContextSource::Empty => Ok(plain(Arc::new(Mapped::new()))),
             ContextSource::Http(url) => {
                 let download = self.download(url, None).await?;
-                let scratch = self.scratch.clone();
+                let scratch = std::env::temp_dir();
                 blocking(move || archive_or_dockerfile(download.reader(), &scratch)).await
             }
             ContextSource::Git(text) => {
@@ -116,33 +177,6 @@ impl Contexts {
         }
     }
 
-    /// What the main context's ignore file leaves out.
-    pub(crate) fn ignored(&self) -> Option<&Patterns> {
-        self.ignored.as_ref()
-    }
-
-    /// Whether the context `name` is a directory of this machine, of which BuildKit would be sent what the build asks for.
-    pub(crate) fn is_directory(&self, name: &str) -> bool {
-        self.directories.contains(name)
-    }
-
-    /// The tree that a step copies from, where that is no step.
-    pub(crate) async fn input(&self, input: &graph::Input) -> Result<Input, Error> {
-        let local = |tree, origin: &str| Input { tree, origin: origin.to_owned(), local: true, asked: None };
-        match input {
-            graph::Input::Context(name) if name == MAIN => Ok(local(self.named(name)?, "the build context")),
-            graph::Input::Context(name) => Ok(local(self.named(name)?, &format!("the build context {name}"))),
-            graph::Input::Inline(file) => Ok(local(inline(file)?, "the Dockerfile")),
-            graph::Input::Http(source) => Ok(local(self.fetch_http(source).await?, "the download")),
-            graph::Input::Git(source) => Ok(local(self.fetch_git(source).await?, "the git repository")),
-            graph::Input::Step(_) => Err(Error::Internal("a step was asked of the contexts".into())),
-        }
-    }
-
-    fn named(&self, name: &str) -> Result<Shared, Error> {
-        self.local.get(name).cloned().ok_or_else(|| Error::Internal(format!("the context {name:?} was not opened")))
-    }
-
     fn memo(&self, key: String) -> Arc<OnceCell<Shared>> {
         let mut fetched = self.fetched.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Arc::clone(fetched.entry(key).or_default())
@@ -159,7 +193,7 @@ impl Contexts {
 
     async fn download(&self, url: &str, checksum: Option<&oci::Digest>) -> Result<http::Download, Error> {
         let parsed = url.parse().map_err(|error| Error::Conflict(format!("{url} is no URL: {error}")))?;
-        Ok(http::fetch(self.http()?, &parsed, checksum, &self.scratch).await?)
+        Ok(http::fetch(self.http()?, &parsed, checksum, &std::env::temp_dir()).await?)
     }
 
     /// The client of downloads, made when first needed: it reads the machine's certificate authorities.
@@ -177,7 +211,7 @@ impl Contexts {
     }
 
     async fn check_out(&self, source: GitSource) -> Result<Shared, Error> {
-        let scratch = self.scratch.clone();
+        let scratch = std::env::temp_dir();
         let checkout = blocking(move || Ok(git::checkout(&source, &scratch)?)).await?;
         Ok(Arc::new(Repository(checkout)))
     }

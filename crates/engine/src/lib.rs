@@ -43,7 +43,7 @@ pub use build::{BuildReport, Engine};
 pub use copy::CopyError;
 pub use dockerfile::Network;
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventSink, Silent, VertexId};
+pub use event::{Event, EventSink, JobState, Silent, VertexId};
 pub use graph::{Outline, OutlineArg, OutlineSecret, Target, Ulimit};
 pub use inspect::{Checked, Outlined, Targets};
 pub use many::{Batch, Command, Job, JobOutcome, JobReport};

@@ -186,7 +186,7 @@ pub struct ImageForm {
 }
 
 /// How bases are looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PullPolicy {
     /// A tag is asked of its registry once per build; the store serves what has that digest.
     #[default]
