@@ -26,7 +26,9 @@ use crate::run::{self, Runner};
 use crate::sink::push::Sent;
 use crate::snapshot::Snapshot;
 use crate::steps::Setting;
-use crate::{BuildRequest, ContextSource, DockerfileSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
+use crate::{
+    BuildRequest, ContextSource, DockerfileSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy,
+};
 
 /// What builds share: the store and the registries.
 #[derive(Clone)]
@@ -199,7 +201,12 @@ impl<'e> Session<'e> {
     }
 
     /// Looks up the bases of a build whose contexts are not there yet, as far as they can be told.
-    pub(crate) async fn warm(&self, request: &BuildRequest, needed: &BTreeMap<String, Arc<Planned>>, events: &Events) -> Result<(), Error> {
+    pub(crate) async fn warm(
+        &self,
+        request: &BuildRequest,
+        needed: &BTreeMap<String, Arc<Planned>>,
+        events: &Events,
+    ) -> Result<(), Error> {
         let source = match &request.dockerfile {
             DockerfileSource::Text(text) => Source::from_bytes("Dockerfile".to_owned(), text.as_bytes()),
             DockerfileSource::Path(path) => {
@@ -282,12 +289,11 @@ impl<'e> Session<'e> {
         let executor = Executor::new(&merged.steps, kept, work, &base, events);
         let roots: Vec<StepId> = chains.iter().filter_map(|chain| chain.last().copied()).collect();
         let snapshots = try_join_all(roots.iter().map(|root| executor.snapshot(*root))).await?;
-        let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
+        let built =
+            graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
         let results = roots.iter().zip(&snapshots);
-        let results = results.map(|(root, snapshot)| Beneath {
-            snapshot: Arc::clone(snapshot),
-            identity: executor.key(*root).clone(),
-        });
+        let results = results
+            .map(|(root, snapshot)| Beneath { snapshot: Arc::clone(snapshot), identity: executor.key(*root).clone() });
         let results = results.collect();
         Ok((Outcome::new(built, snapshots, executor.made(), executor.fresh()), results))
     }

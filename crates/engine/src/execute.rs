@@ -28,8 +28,8 @@ use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
 use crate::stored::{self, Stored};
 
-pub(crate) use shared::{Done, Shared};
 use shared::Cell;
+pub(crate) use shared::{Done, Shared};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -111,7 +111,8 @@ impl<'a> Executor<'a> {
     async fn share(&self, step: &Step) -> Result<Done, Error> {
         let inputs = step.op.inputs();
         try_join_all(inputs.into_iter().map(|id| self.snapshot(id))).await?;
-        let done = self.cells[step.id.0].get_or_init(|| async { self.execute(step).await.map_err(Error::shared) }).await;
+        let done =
+            self.cells[step.id.0].get_or_init(|| async { self.execute(step).await.map_err(Error::shared) }).await;
         done.clone().map_err(|failed| Error::from(failed).in_file(&self.work.source, step.span))
     }
 

@@ -3,6 +3,10 @@
 //! A [`Batch`] is a set of builds that share one store, one budget and all work that is the same. Its jobs may need commands
 //! that make files for their contexts, and other jobs whose results are contexts of theirs.
 
+mod command;
+mod order;
+mod run;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -37,6 +37,14 @@ trait Lines: Write + Send {
 
 impl<W: Write + Send> Lines for W {}
 
+/// A vertex' name, after that of its image where there are several.
+fn of_job(job: Option<&str>, name: String) -> String {
+    match job {
+        Some(job) => format!("{job}: {name}"),
+        None => name,
+    }
+}
+
 /// The state behind a lock. A thread that panicked while it showed something left nothing half
 /// done that matters.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use engine::{Event, EventSink, VertexId};
+use engine::{Event, EventSink, JobState, VertexId};
 
 use super::text::{amount, seconds};
-use super::{Lines, clean, locked};
+use super::{Lines, clean, locked, of_job};
 
 /// A part that goes on for long is shown this often.
 const EVERY: Duration = Duration::from_secs(5);
@@ -44,7 +44,8 @@ impl<W: Write + Send> EventSink for Plain<W> {
     fn event(&self, at: Duration, event: Event) {
         let mut state = locked(&self.state);
         match event {
-            Event::Started { id, name } => state.start(at, id, name),
+            Event::Started { id, name, job } => state.start(at, id, of_job(job.as_deref(), name)),
+            Event::Job { name, state: job } => state.job(&name, &job),
             Event::Progress { id, what, done, total } => state.progress(at, id, &what, done, total),
             Event::Stage { .. } => {}
             Event::Log { id, line } => state.say(id, &clean(&line)),
@@ -80,6 +81,17 @@ impl<W: Write + Send> State<W> {
     fn say(&mut self, id: VertexId, what: &str) {
         self.turn_to(id);
         self.out.line(&format!("#{} {what}", id.0));
+    }
+
+    /// How an image ended; what it does has lines of its own.
+    fn job(&mut self, name: &str, state: &JobState) {
+        let ended = match state {
+            JobState::Waiting | JobState::Began => return,
+            JobState::Done => "done".to_owned(),
+            JobState::Failed(error) => format!("FAILED: {}", clean(error)),
+            JobState::Skipped(because) => format!("skipped: {}", clean(because)),
+        };
+        self.out.line(&format!("{}: {ended}", clean(name)));
     }
 
     /// A part is shown when it is complete, and every few seconds before.
@@ -131,7 +143,7 @@ mod tests {
     }
 
     fn started(id: u32, name: &str) -> Event {
-        Event::Started { id: VertexId(id), name: name.into() }
+        Event::Started { id: VertexId(id), name: name.into(), job: None }
     }
 
     fn finished(id: u32, cached: bool, error: Option<&str>) -> Event {
@@ -179,6 +191,14 @@ mod tests {
         ]);
         let expected = "#1 push\n#1 layer 2.00kB / 3.00kB 6.0s\n#1 layer 3.00kB / 3.00kB 8.0s done\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn lines_of_many_images_name_theirs() {
+        let started = Event::Started { id: VertexId(1), name: "[1/1] COPY a b".into(), job: Some("app".into()) };
+        let failed = Event::Job { name: "app".into(), state: JobState::Failed("it broke".into()) };
+        let text = shown(vec![(0, started), (1, finished(1, true, None)), (2, failed)]);
+        assert_eq!(text, "#1 app: [1/1] COPY a b\n#1 CACHED\napp: FAILED: it broke\n");
     }
 
     #[test]

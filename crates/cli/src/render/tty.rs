@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use engine::{Event, EventSink, VertexId};
+use engine::{Event, EventSink, JobState, VertexId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::text::{amount, seconds};
-use super::{clean, locked};
+use super::{clean, locked, of_job};
 
 /// Often enough to look alive.
 const TICK: Duration = Duration::from_millis(120);
@@ -79,6 +79,16 @@ impl Tty {
         self.keep(&ended(&vertex.name, at.saturating_sub(vertex.started), cached, error));
     }
 
+    /// How an image ended; what it does has lines of its own.
+    fn job(&self, name: &str, state: &JobState) {
+        match state {
+            JobState::Waiting | JobState::Began => {}
+            JobState::Done => self.keep(&format!(" ✓ {}", clean(name))),
+            JobState::Failed(error) => self.keep(&format!(" ✗ {}: {}", clean(name), clean(error))),
+            JobState::Skipped(because) => self.keep(&format!(" - {} skipped: {}", clean(name), clean(because))),
+        }
+    }
+
     /// Puts a line above what moves.
     fn keep(&self, line: &str) {
         let _gone = self.screen.println(line);
@@ -103,7 +113,8 @@ fn style(template: &str) -> ProgressStyle {
 impl EventSink for Tty {
     fn event(&self, at: Duration, event: Event) {
         match event {
-            Event::Started { id, name } => self.start(at, id, &name),
+            Event::Started { id, name, job } => self.start(at, id, &of_job(job.as_deref(), name)),
+            Event::Job { name, state } => self.job(&name, &state),
             Event::Progress { id, what, done, total } => self.progress(id, &what, done, total),
             Event::Stage { .. } => {}
             Event::Log { id, line } => self.log(id, &line),
@@ -144,7 +155,7 @@ mod tests {
         tty.screen.set_draw_target(ProgressDrawTarget::hidden());
         let id = VertexId(1);
         let progress = |done, total| Event::Progress { id, what: "layer".into(), done, total };
-        tty.event(Duration::ZERO, Event::Started { id, name: "push".into() });
+        tty.event(Duration::ZERO, Event::Started { id, name: "push".into(), job: None });
         tty.event(Duration::ZERO, progress(1, Some(3)));
         let part = locked(&tty.vertices)[&id].parts["layer"].clone();
         assert_eq!((part.position(), part.length(), part.message()), (1, Some(3), "1B / 3B".into()));

@@ -14,7 +14,13 @@ use crate::framed::Framed;
 const FORMAT: &str = "shipsmith step 1";
 
 /// The keys of `steps`, each of which comes after its inputs.
-pub(super) fn keys(steps: &[Step], kept: &dyn Fn(&Step) -> bool, work: &Work, base: FindBase<'_>, asked: &Asked) -> Vec<Digest> {
+pub(super) fn keys(
+    steps: &[Step],
+    kept: &dyn Fn(&Step) -> bool,
+    work: &Work,
+    base: FindBase<'_>,
+    asked: &Asked,
+) -> Vec<Digest> {
     let mut keys: Vec<Digest> = Vec::with_capacity(steps.len());
     for step in steps {
         let mut key = Framed::new(FORMAT);

@@ -29,13 +29,7 @@ impl Executor<'_> {
         Ok(Done { snapshot: Arc::new(Snapshot::over(parent, made.layer.clone())), made: Some(made), fresh: !cached })
     }
 
-    async fn run_or_find(
-        &self,
-        step: &Step,
-        op: &RunOp,
-        parent: &[LayerRef],
-        log: Log,
-    ) -> Result<(Made, bool), Error> {
+    async fn run_or_find(&self, step: &Step, op: &RunOp, parent: &[LayerRef], log: Log) -> Result<(Made, bool), Error> {
         let mounts = try_join_all(op.mounts.iter().map(|mount| self.prepare(step, mount))).await?;
         let (store, compression) = (self.work.layers.store(), self.compression(step));
         let key = run::key(op, parent, &mounts, self.work.setting.timestamp);
