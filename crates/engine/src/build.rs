@@ -22,9 +22,13 @@ use crate::execute::{Executor, Work};
 use crate::layers::Layers;
 use crate::outbound::{Outbound, is_loopback};
 use crate::output::{Outcome, Writer};
+use crate::remote::{self, Remote};
 use crate::run::{self, Runner};
+use crate::snapshot::Snapshot;
 use crate::steps::Setting;
-use crate::{BuildRequest, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
+use crate::{
+    BuildRequest, BuilderAddress, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy,
+};
 
 /// What builds share: the store and the registries.
 #[derive(Clone)]
@@ -84,6 +88,7 @@ impl Engine {
         let (contexts, file) = self.load(request, &events).await?;
         let (graphs, images) = self.plan_all(&file, request, &contexts, &events).await?;
         let warnings = report_plans(&file.source, &graphs, &events);
+        let chosen = remote::choose(request, &graphs, &events)?;
         for step in graphs.iter().flat_map(|graph| &graph.steps) {
             run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
         }
@@ -109,7 +114,16 @@ impl Engine {
                 .filter_map(|graph| bottom(graph, &images))
                 .for_each(|base| work.layers.want_blobs(&base.layers));
         }
-        let mut outcome = execute(&work, &graphs, &images, &events).await?;
+        let remote = Remote {
+            store: &self.store,
+            client: &self.client,
+            request,
+            contexts: &work.contexts,
+            source: &file.source,
+            times,
+            events: &events,
+        };
+        let mut outcome = execute(&work, &remote, &graphs, &chosen, &images, &events).await?;
         if request.cache_to.iter().any(|target| target.place.is_none()) {
             outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
         }
@@ -183,8 +197,37 @@ fn bottom<'i>(graph: &Graph, images: &'i BaseImages) -> Option<&'i Arc<BaseImage
     }
 }
 
-async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Events) -> Result<Outcome, Error> {
-    let merged = graph::merge(&graphs.iter().collect::<Vec<_>>());
+/// Builds some graphs in this process and the others on builders, side by side; the outcome is in the graphs' order.
+async fn execute(
+    work: &Work,
+    remote: &Remote<'_>,
+    graphs: &[Graph],
+    chosen: &[Option<BuilderAddress>],
+    images: &BaseImages,
+    events: &Events,
+) -> Result<Outcome, Error> {
+    let mine: Vec<&Graph> = graphs.iter().zip(chosen).filter_map(|(graph, to)| to.is_none().then_some(graph)).collect();
+    let theirs = graphs.iter().zip(chosen).filter_map(|(graph, to)| Some((&graph.platform, to.as_ref()?)));
+    let theirs: Vec<_> = theirs.collect();
+    let here = execute_here(work, &mine, images, events);
+    let (here, there) = futures_util::try_join!(here, remote.build_all(&theirs))?;
+    let (pairs, made) = here;
+    let snapshot = |built: Built| (Arc::new(Snapshot::of_layers(built.layers.clone())), built);
+    let (mut pairs, mut there) = (pairs.into_iter(), there.into_iter().map(snapshot));
+    let ordered = chosen.iter().filter_map(|to| if to.is_none() { pairs.next() } else { there.next() });
+    let (snapshots, built) = ordered.unzip();
+    Ok(Outcome::new(built, snapshots, made))
+}
+
+type Pairs = Vec<(Arc<Snapshot>, Built)>;
+
+async fn execute_here(
+    work: &Work,
+    graphs: &[&Graph],
+    images: &BaseImages,
+    events: &Events,
+) -> Result<(Pairs, Vec<cache::Made>), Error> {
+    let merged = graph::merge(graphs);
     let places = |graph: &Graph, places: &[StepId]| -> Vec<StepId> {
         graph.chain().into_iter().filter_map(|step| places.get(step.0).copied()).collect()
     };
@@ -194,8 +237,11 @@ async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Ev
     let executor = Executor::new(&merged.steps, kept, work, &base, events);
     let roots = chains.iter().filter_map(|chain| chain.last()).map(|root| executor.snapshot(*root));
     let snapshots = try_join_all(roots).await?;
-    let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
-    Ok(Outcome::new(built, snapshots, executor.made()))
+    let pairs = graphs.iter().zip(snapshots).map(|(graph, snapshot)| {
+        let built = Built::new(graph, snapshot.layers());
+        (snapshot, built)
+    });
+    Ok((pairs.collect(), executor.made()))
 }
 
 fn check(request: &BuildRequest) -> Result<(), Error> {

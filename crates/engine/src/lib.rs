@@ -30,6 +30,7 @@ mod output;
 mod overlay;
 mod owner;
 mod record;
+mod remote;
 mod request;
 mod run;
 mod sink;
@@ -40,6 +41,7 @@ mod unpack;
 mod warm;
 
 pub use build::{BuildReport, Engine};
+pub use buildkit::{Address as BuilderAddress, Error as BuilderError};
 pub use copy::CopyError;
 pub use dockerfile::Network;
 pub use error::{Error, ErrorKind};
@@ -48,6 +50,7 @@ pub use graph::{Outline, OutlineArg, OutlineSecret, Target, Ulimit};
 pub use inspect::{Checked, Outlined, Targets};
 pub use many::{Batch, Command, Job, JobOutcome, JobReport};
 pub use owner::OwnerError;
+pub use remote::Builders;
 pub use request::{
     Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget, ContextSource,
     Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions,

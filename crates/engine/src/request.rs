@@ -9,6 +9,8 @@ use layer::Compression;
 use oci::{Platform, Reference};
 use sandbox::Level;
 
+use crate::Builders;
+
 /// One build: a Dockerfile, its contexts, and where the result goes.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
@@ -49,6 +51,8 @@ pub struct BuildRequest {
     pub normalize_modes: bool,
     /// What RUN is given.
     pub sandbox: SandboxOptions,
+    /// `--builder` and `--builders`: who builds what is not built in this process.
+    pub builders: Builders,
 }
 
 /// Where the Dockerfile's text comes from.

@@ -131,6 +131,7 @@ fn request(case: &Case, on_disk: &MaterializedCase, layout: &Path) -> BuildReque
         timestamp: TimestampPolicy::Default,
         normalize_modes: false,
         sandbox: sandbox(case, on_disk),
+        builders: engine::Builders::default(),
     }
 }
 

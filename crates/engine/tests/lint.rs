@@ -101,6 +101,7 @@ fn request(dockerfile: DockerfileSource, context: ContextSource) -> BuildRequest
         timestamp: TimestampPolicy::Default,
         normalize_modes: false,
         sandbox: SandboxOptions::default(),
+        builders: engine::Builders::default(),
     }
 }
 

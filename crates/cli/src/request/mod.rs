@@ -4,6 +4,7 @@
 //! come in. What the engine cannot do yet is refused here, with a reason and a hint.
 
 mod annotation;
+mod builder;
 mod cache;
 mod call;
 mod context;
@@ -101,6 +102,7 @@ fn request(args: &BuildArgs, around: &dyn Surroundings) -> Result<BuildRequest, 
         },
         normalize_modes: args.normalize_modes,
         sandbox: sandbox::options(args, around)?,
+        builders: builder::builders(args, around)?,
     })
 }
 

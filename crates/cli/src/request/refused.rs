@@ -16,7 +16,6 @@ pub(crate) fn check(args: &BuildArgs) -> Result<(), RequestError> {
 fn unsupported_flags(args: &RefusedArgs) -> Result<(), RequestError> {
     let resources = args.resource_flag();
     let flags = [
-        (args.builder.is_some(), "--builder", "builds run in this process, not on a builder", "leave it out"),
         (
             resources.is_some(),
             resources.unwrap_or_default(),

@@ -110,7 +110,6 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
         "--ulimit=nofile=1",
     ];
     let refused_flags = [
-        "--builder=b",
         "--cpu-period=1",
         "--cpu-quota=1",
         "--cpu-shares=1",

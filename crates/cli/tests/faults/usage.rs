@@ -86,7 +86,6 @@ fn what_is_not_there_yet_says_why() {
         ("--sbom=true", "--sbom", attest.0, attest.1),
         ("--provenance=mode=max", "--provenance", attest.0, attest.1),
         ("--attest=type=sbom", "--attest", attest.0, attest.1),
-        ("--builder=x", "--builder", "builds run in this process, not on a builder", "leave it out"),
         ("--memory=1g", "--memory", limit.0, limit.1),
         ("--resource=memory=1g", "--resource", limit.0, limit.1),
         (

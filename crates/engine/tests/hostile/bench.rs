@@ -189,6 +189,7 @@ impl Bench {
             timestamp: TimestampPolicy::Default,
             normalize_modes: false,
             sandbox: SandboxOptions::default(),
+            builders: engine::Builders::default(),
         }
     }
 
