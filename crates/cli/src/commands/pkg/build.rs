@@ -212,17 +212,16 @@ async fn push(
         let message = format!("there is no {} in the local store to push", name.familiar());
         return Err(Failure::new(Exit::Build, message).with_hint(hint));
     }
-    let replace = args.force || args.r#override;
+    let push_as = |remote: &Reference| PackagePush {
+        local: name.clone(),
+        remote: remote.clone(),
+        replace: args.force || args.r#override,
+        index: args.manifest,
+        arch_tags: args.with_arch_tags || !args.manifest,
+    };
     let mut digest = None;
     if local {
-        let request = PackagePush {
-            local: name.clone(),
-            remote: name.clone(),
-            replace,
-            index: args.manifest,
-            arch_tags: args.with_arch_tags || !args.manifest,
-        };
-        let pushed = engine.push_package(&request).await?;
+        let pushed = engine.push_package(&push_as(name)).await?;
         if !pushed.changed {
             eprint_line(&format!("{} is in its registry already", name.familiar()));
         }
@@ -234,14 +233,7 @@ async fn push(
         if !missing.is_empty() {
             engine.pull_package(name, &missing).await?;
         }
-        let request = PackagePush {
-            local: name.clone(),
-            remote: release.clone(),
-            replace,
-            index: args.manifest,
-            arch_tags: args.with_arch_tags || !args.manifest,
-        };
-        engine.push_package(&request).await?;
+        engine.push_package(&push_as(release)).await?;
         eprint_line(&format!("released {}", release.familiar()));
     }
     Ok(digest)
