@@ -97,13 +97,23 @@ pub(crate) async fn put(
     let call = Call::new(Method::PUT, host.url(&format!("{path}/manifests/{object}"))?, Access::push(path))
         .header(CONTENT_TYPE, content_type)
         .body(Payload::Whole(content));
-    let response = target.transport.send_patiently(host, &call).await?;
+    let transport = &target.transport;
+    let response = transport.while_passing(is_passing, || transport.send(host, &call)).await?;
     match header(&response, CONTENT_DIGEST) {
         Some(stored) if stored != digest.as_str() => {
             Err(Cause::WrongDigest { expected: digest, actual: quote(stored) })
         }
         _ => Ok(digest),
     }
+}
+
+/// Whether a manifest that was refused may be taken a moment later.
+///
+/// `DIGEST_INVALID` is no judgement on our digest, which we have just made of these bytes: the reference registry
+/// (distribution 2.8 on a file system) answers so when it reads a link to a part of the image in the very moment in which
+/// another client's push writes it.
+fn is_passing(cause: &Cause) -> bool {
+    cause.is_transient() || matches!(cause, Cause::Answer(answer) if answer.code.as_deref() == Some("DIGEST_INVALID"))
 }
 
 /// Whether the repository that is written to already has this manifest under `reference`: one HEAD, no mirror.

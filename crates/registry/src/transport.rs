@@ -129,11 +129,23 @@ impl Transport {
     where
         F: Future<Output = Result<T, Cause>> + Send,
     {
+        self.while_passing(Cause::is_transient, attempt).await
+    }
+
+    /// Repeats `attempt` while `passing` says of its failures that they may be gone a moment later.
+    pub(crate) async fn while_passing<T, F>(
+        &self,
+        passing: impl Fn(&Cause) -> bool + Send,
+        attempt: impl Fn() -> F + Send,
+    ) -> Result<T, Cause>
+    where
+        F: Future<Output = Result<T, Cause>> + Send,
+    {
         let mut done = 0;
         loop {
             done += 1;
             match attempt().await {
-                Err(cause) if cause.is_transient() => self.pause(done, cause).await?,
+                Err(cause) if passing(&cause) => self.pause(done, cause).await?,
                 result => return result,
             }
         }

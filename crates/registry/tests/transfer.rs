@@ -8,7 +8,7 @@ use bytes::Bytes;
 use common::{blob, client, push, push_image, read, reference, repository, source};
 use futures_util::StreamExt;
 use oci::{Descriptor, Digest, MediaType, Repository};
-use shipsmith_registry::{Kind, Observer, Pushed};
+use shipsmith_registry::{Client, Config, Kind, Observer, Pushed};
 use testkit::faulty_proxy::FaultyProxy;
 use testkit::registry_server::RegistryServer;
 
@@ -212,4 +212,24 @@ fn futures_are_send() {
     send(client.list_tags(to));
     send(client.login("127.0.0.1:1", "ann", shipsmith_registry::Secret::new("x")));
     send(client.logout("127.0.0.1:1"));
+}
+
+/// Debian's registry reads links to an image's parts while another push writes them, and calls what it finds an invalid
+/// digest.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_push_one_image_at_once_all_get_in() {
+    const CLIENTS: u32 = 10;
+    const ROUNDS: u32 = 10;
+    let Some(server) = RegistryServer::start() else { return };
+    for round in 0..ROUNDS {
+        let name = reference(server.address(), &format!("team/app:v{round}"));
+        let pushes = (0..CLIENTS).map(|_| {
+            let name = name.clone();
+            // The real clock: whoever comes too early has to wait.
+            tokio::spawn(async move { push_image(&Client::new(Config::default()), &name, round).await })
+        });
+        for pushed in futures_util::future::join_all(pushes).await {
+            pushed.expect("pushed");
+        }
+    }
 }
