@@ -4,4 +4,5 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "in a test, a panic is the message"))]
 
+pub mod bake;
 pub mod pkg;
