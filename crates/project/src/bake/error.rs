@@ -59,7 +59,7 @@ impl Error {
         let names: Vec<&str> = names.into_iter().collect();
         match dockerfile::did_you_mean(word, names.iter().copied()) {
             Some(name) => self.with_hint(format!("did you mean {name}?")),
-            None if names.is_empty() || names.len() > 40 => self,
+            None if names.is_empty() || names.len() > 12 => self,
             None => self.with_hint(format!("known are {}", names.join(", "))),
         }
     }

@@ -98,7 +98,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Takes one step, or several of the old form `.0.1`.
+    /// Takes one step, if there is one.
     fn step(&mut self, steps: &mut Vec<Step>) -> Result<bool, Error> {
         let before = self.at;
         self.blanks()?;
@@ -122,6 +122,9 @@ impl Cursor<'_> {
             steps.push(Step::AttributeSplat);
         } else if self.peek().is_some_and(|c| c.is_ascii_digit()) {
             let digits = self.digits();
+            if self.looking_at(".") && self.rest().chars().nth(1).is_some_and(|c| c.is_ascii_digit()) {
+                return Err(self.error("one index follows another").with_hint("[0][1] is the way to write it"));
+            }
             let number = Number::parse(&digits).ok_or_else(|| self.error("this index is too large"))?;
             steps.push(Step::Index(self.make(start, Kind::Literal(Value::Number(number)))));
         } else {

@@ -1,0 +1,1 @@
+targett "default" {}
