@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use shipsmith_project::bake::{Bake, DEFAULT_FILES, Error, Input, ListFormat, Options, list_targets, list_variables, resolve};
+use shipsmith_project::bake::{
+    Bake, DEFAULT_FILES, Error, Input, ListFormat, Options, list_targets, list_variables, resolve,
+};
 
 /// What a case asks for, from its `command.txt`: a line for every argument, `$ NAME=VALUE` for the environment.
 #[derive(Default)]
@@ -47,9 +49,8 @@ impl Command {
         let default = || DEFAULT_FILES.iter().map(|name| (*name).to_owned()).filter(|name| case.join(name).exists());
         let files = if self.files.is_empty() { default().collect() } else { self.files };
         let input = |name: String| Input { text: read(&name).unwrap(), name };
-        let environment = |name: &str| {
-            self.environment.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
-        };
+        let environment =
+            |name: &str| self.environment.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
         let options = Options {
             inputs: files.into_iter().map(input).collect(),
             targets: self.targets,

@@ -251,7 +251,9 @@ impl Ssh {
 
 /// A bool that is written as text.
 pub(super) fn flag(key: &str, text: &str) -> Result<bool, Error> {
-    go_bool(text).ok_or_else(|| Error::new(format!("{key} is true or false, not {text:?}")))
+    let wrong =
+        || Error::new(format!("{text:?} is neither true nor false")).with_hint(format!("{key}=true, {key}=false"));
+    go_bool(text).ok_or_else(wrong)
 }
 
 fn joined<'p>(pairs: impl Iterator<Item = (&'p String, &'p String)>) -> String {

@@ -131,7 +131,7 @@ impl Options<'_> {
     fn overrides(&self) -> Result<BTreeMap<String, String>, Error> {
         let pair = |text: &String| match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(Error::new(format!("--var {text}: this is no NAME=VALUE"))),
+            _ => Err(Error::new(format!("{text:?} sets no variable")).with_hint("--var NAME=VALUE")),
         };
         self.vars.iter().filter(|text| !text.is_empty()).map(pair).collect()
     }

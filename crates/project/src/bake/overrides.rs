@@ -235,7 +235,8 @@ impl Target {
     /// Another source for a secret that the files declare.
     fn set_secret(&mut self, id: &str, value: &str) -> Result<(), Error> {
         let ids = self.secret.iter().map(|secret| secret.id.as_str());
-        let unknown = Error::new(format!("no secret {id} is declared")).meant(id, ids);
+        let hint = "only a secret that the files declare can be set";
+        let unknown = Error::new(format!("no secret {id} is declared")).with_hint(hint).meant(id, ids);
         let secret = self.secret.iter_mut().find(|secret| secret.id == id).ok_or(unknown)?;
         for next in Secret::of(&value.into())? {
             if !next.id.is_empty() && next.id != id {

@@ -11,17 +11,19 @@ use super::{Bake, Entry, Error, Group, Options};
 pub(super) fn resolve(options: &Options<'_>, definition: &Definition) -> Result<Bake, Error> {
     let names: Vec<&str> = definition.targets.iter().map(|(name, _)| name.as_str()).collect();
     let overrides = Overrides::read(options, &names)?;
-    let mut resolver = Resolver { options, definition, overrides, targets: BTreeMap::new() };
+    let mut resolver = Resolver { options, definition, overrides, known: BTreeMap::new(), targets: BTreeMap::new() };
     let mut groups = BTreeMap::new();
     let chosen = chosen(options, definition)?;
     for name in &chosen {
-        for member in definition.members(name, &mut Vec::new(), &mut groups)? {
-            resolver.add(&member)?;
+        for (member, group) in definition.members(name, &mut Vec::new(), &mut groups)? {
+            let at = |error| group.map_or_else(|| Error::clone(&error), |group| definition.at(&group, error.clone()));
+            resolver.add(&member).map_err(at)?;
         }
     }
     put_default(&chosen, &mut groups);
     let wanted: Vec<String> = resolver.targets.keys().cloned().collect();
-    wanted.iter().try_for_each(|name| resolver.link(name, &mut Vec::new()))?;
+    let mut linked = BTreeSet::new();
+    wanted.iter().try_for_each(|name| resolver.link(name, &mut Vec::new(), &mut linked))?;
     Ok(Bake { groups, targets: resolver.targets, wanted })
 }
 
@@ -73,29 +75,29 @@ impl Definition {
         self.targets.iter().find(|(other, _)| other == name).map(|(_, target)| target)
     }
 
-    /// The targets of a group, of its groups too, or the target itself.
+    /// The targets of a group, of its groups too, or the target itself; each with the group that names it.
     fn members(
         &self,
         name: &str,
         path: &mut Vec<String>,
         groups: &mut BTreeMap<String, Group>,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<(String, Option<String>)>, Error> {
+        deep(path)?;
         let group = self.groups.iter().find(|(other, _)| other == name).map(|(_, group)| group);
         let is_open = path.iter().any(|open| open == name);
         let Some(group) = group.filter(|_| !(is_open && self.target(name).is_some())) else {
-            return Ok(vec![name.to_owned()]);
+            return Ok(vec![(name.to_owned(), path.last().cloned())]);
         };
         if is_open {
             return Err(
                 self.at(name, Error::new(format!("groups contain each other: {} -> {name}", path.join(" -> "))))
             );
         }
-        if groups.contains_key(name) && path.len() > 64 {
+        if groups.insert(name.to_owned(), group.clone()).is_some() {
             return Ok(Vec::new());
         }
-        groups.insert(name.to_owned(), group.clone());
         path.push(name.to_owned());
-        let mut all: Vec<String> = Vec::new();
+        let mut all = Vec::new();
         for member in &group.targets {
             all.extend(self.members(member, path, groups).map_err(|error| self.at(name, error))?);
         }
@@ -124,6 +126,9 @@ struct Resolver<'r> {
     options: &'r Options<'r>,
     definition: &'r Definition,
     overrides: Overrides,
+    /// Targets with all that they inherit.
+    known: BTreeMap<String, Target>,
+    /// What is to be built.
     targets: BTreeMap<String, Target>,
 }
 
@@ -133,7 +138,6 @@ impl Resolver<'_> {
             return Ok(());
         }
         let mut target = self.whole(name, &mut Vec::new())?;
-        target.inherits.clear();
         self.complete(&mut target).map_err(|error| self.definition.at(name, error.within(name)))?;
         self.targets.insert(name.to_owned(), target);
         Ok(())
@@ -157,7 +161,11 @@ impl Resolver<'_> {
     }
 
     /// With all that it inherits, from left to right.
-    fn whole(&self, name: &str, path: &mut Vec<String>) -> Result<Target, Error> {
+    fn whole(&mut self, name: &str, path: &mut Vec<String>) -> Result<Target, Error> {
+        if let Some(target) = self.known.get(name) {
+            return Ok(target.clone());
+        }
+        deep(path)?;
         let definition = self.definition;
         if path.iter().any(|open| open == name) {
             let error = Error::new(format!("targets inherit from each other: {} -> {name}", path.join(" -> ")));
@@ -173,11 +181,17 @@ impl Resolver<'_> {
         target.merge(own.clone());
         self.overrides.apply(name, &mut target)?;
         target.normalize();
+        target.inherits.clear();
+        self.known.insert(name.to_owned(), target.clone());
         Ok(target)
     }
 
-    /// Adds the targets that are contexts of this one.
-    fn link(&mut self, name: &str, path: &mut Vec<String>) -> Result<(), Error> {
+    /// Adds the targets that are contexts of this one; `done` are those that were here before.
+    fn link(&mut self, name: &str, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Result<(), Error> {
+        if done.contains(name) {
+            return Ok(());
+        }
+        deep(path)?;
         path.push(name.to_owned());
         let contexts = self.targets.get(name).map(|target| target.contexts.clone()).unwrap_or_default();
         for linked in contexts.values().filter_map(|context| context.strip_prefix("target:")) {
@@ -192,10 +206,11 @@ impl Resolver<'_> {
                     target.output = Some(vec![Entry::of([("type", "cacheonly")])]);
                 }
             }
-            self.link(linked, path)?;
+            self.link(linked, path, done)?;
             self.take_from_link(name, linked)?;
         }
         path.pop();
+        done.insert(name.to_owned());
         Ok(())
     }
 
@@ -216,6 +231,14 @@ impl Resolver<'_> {
         let (mine, theirs) = (mine.join(", "), theirs.join(", "));
         let error = Error::new(format!("{name} is for {mine}, and its context {linked} is for {theirs}"));
         Err(self.definition.at(name, error))
+    }
+}
+
+/// Targets and groups lead from one to the next; not forever.
+fn deep(path: &[String]) -> Result<(), Error> {
+    match path.len() > 200 {
+        true => Err(Error::limit("targets or groups need each other more than 200 deep")),
+        false => Ok(()),
     }
 }
 

@@ -114,12 +114,13 @@ impl Value {
 
     /// About how many bytes it takes.
     pub(super) fn weight(&self) -> usize {
-        match self {
-            Self::Null | Self::Bool(_) | Self::Number(_) => 8,
-            Self::String(text) => 8 + text.len(),
-            Self::List(items) | Self::Set(items) => 8 + items.iter().map(Self::weight).sum::<usize>(),
-            Self::Object(items) => 8 + items.iter().map(|(key, item)| key.len() + item.weight()).sum::<usize>(),
-        }
+        let inner = match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+            Self::String(text) => text.len(),
+            Self::List(items) | Self::Set(items) => items.iter().map(Self::weight).sum(),
+            Self::Object(items) => items.iter().map(|(key, item)| key.len() + item.weight()).sum(),
+        };
+        64 + inner
     }
 
     /// As JSON on one line; numbers keep all their digits.

@@ -7,16 +7,25 @@ use super::{Environment, Error, Options};
 /// How deep defaults may have variables in them.
 const MAX_DEPTH: usize = 32;
 
+/// The variable with the name of the project, and its value when nothing else is said.
+const PROJECT: (&str, &str) = ("COMPOSE_PROJECT_NAME", "bake");
+
 /// Where variables come from: `--var`, the environment, `.env`, in this order.
 pub(super) struct Variables<'o> {
     options: &'o Options<'o>,
     overrides: Environment,
     dotenv: Environment,
+    project: String,
 }
 
 impl<'o> Variables<'o> {
     pub(super) fn of(options: &'o Options<'o>) -> Result<Self, Error> {
-        let mut variables = Self { options, overrides: options.overrides()?, dotenv: Environment::new() };
+        let mut variables = Self {
+            options,
+            overrides: options.overrides()?,
+            dotenv: Environment::new(),
+            project: PROJECT.1.to_owned(),
+        };
         if let Some(text) = (options.read)(".env") {
             variables.dotenv = dotenv::parse(".env", &text, &variables)?;
         }
@@ -25,7 +34,14 @@ impl<'o> Variables<'o> {
 
     pub(super) fn get(&self, name: &str) -> Option<String> {
         let environment = || self.options.variable_of_environment(name);
-        self.overrides.get(name).cloned().or_else(environment).or_else(|| self.dotenv.get(name).cloned())
+        let found = self.overrides.get(name).cloned().or_else(environment).or_else(|| self.dotenv.get(name).cloned());
+        found.or_else(|| (name == PROJECT.0).then(|| self.project.clone()))
+    }
+
+    /// Takes the name that a file gives to the project.
+    pub(super) fn name_project(&mut self, name: &Node) -> Result<(), Error> {
+        self.project = self.expand(name.text()?).map_err(|error| error.at(name.span))?;
+        Ok(())
     }
 
     /// The text with its variables replaced.

@@ -37,7 +37,7 @@ fn normalize_build(build: &mut Node) -> Result<(), Error> {
 /// `[NAME=VALUE]` as `{NAME: VALUE}`; hosts may have a colon instead.
 fn mapping(node: &mut Node, section: &str) -> Result<(), Error> {
     let Yaml::List(items) = &node.kind else { return Ok(()) };
-    let mut fields = Vec::new();
+    let mut fields: Vec<(Word, Node)> = Vec::new();
     for item in items {
         let text = item.text()?;
         let pair = text.split_once('=').or_else(|| text.split_once(':').filter(|_| section == "extra_hosts"));
@@ -47,6 +47,11 @@ fn mapping(node: &mut Node, section: &str) -> Result<(), Error> {
             None if section == "labels" => (text, Yaml::Text(String::new())),
             None => return Err(item.error(format!("{text:?} is no NAME=VALUE"))),
         };
+        let known = fields.iter_mut().find(|(key, _)| section == "extra_hosts" && key.text == name);
+        if let (Some((_, Node { kind: Yaml::Text(addresses), .. })), Yaml::Text(more)) = (known, &kind) {
+            *addresses += &format!(",{more}");
+            continue;
+        }
         fields.push((Word { text: name.to_owned(), span: item.span }, Node { kind, span: item.span }));
     }
     node.kind = Yaml::Map(fields);

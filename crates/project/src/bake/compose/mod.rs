@@ -46,10 +46,10 @@ pub(super) fn read(files: &[(usize, &Input)], options: &Options<'_>) -> Result<D
     if files.is_empty() {
         return Ok(definition);
     }
-    let variables = Variables::of(options)?;
+    let mut variables = Variables::of(options)?;
     let mut project: Option<Node> = None;
     for (number, input) in files {
-        let file = document(*number, input, &variables)?;
+        let file = document(*number, input, &mut variables)?;
         match &mut project {
             None => project = Some(file),
             Some(project) => merge::merge(project, file),
@@ -61,8 +61,11 @@ pub(super) fn read(files: &[(usize, &Input)], options: &Options<'_>) -> Result<D
     Ok(definition)
 }
 
-fn document(number: usize, input: &Input, variables: &Variables) -> Result<Node, Error> {
+fn document(number: usize, input: &Input, variables: &mut Variables<'_>) -> Result<Node, Error> {
     let mut file = yaml::parse(number, input)?;
+    if let Some(name) = file.get("name") {
+        variables.name_project(name)?;
+    }
     refuse_tags(&file, input)?;
     if let Some(include) = file.get("include") {
         return Err(Error::new("include is not supported").with_hint("name every file with -f").at(include.span));

@@ -54,6 +54,11 @@ impl<'p> Project<'p> {
     pub(super) fn of(node: &'p Node, variables: &'p Variables<'p>, options: &'p Options<'p>) -> Result<Self, Error> {
         if let Some(services) = node.get("services") {
             services.map()?;
+            if matches!(services.kind, Yaml::Null) {
+                return Err(services
+                    .error("there are no services")
+                    .with_hint("services: NAME: build: ... makes targets"));
+            }
         }
         Ok(Self { node, variables, options })
     }
@@ -66,15 +71,18 @@ impl<'p> Project<'p> {
     pub(super) fn target(&self, name: &str, service: &Node) -> Result<Option<Target>, Error> {
         let service = self.extended(service, &mut vec![name.to_owned()])?;
         service.map()?;
-        let Some(build) = service.get("build").filter(|build| !matches!(build.kind, Yaml::Null)) else {
-            return Ok(None);
+        let Some(build) = service.get("build") else {
+            let hint = "build: DIR, or image: NAME if it is not built";
+            let bare = || service.error(format!("service {name} has no build and no image")).with_hint(hint);
+            return service.get("image").ok_or_else(bare).map(|_| None);
         };
+        if matches!(build.kind, Yaml::Null) {
+            return Err(build.error("a directory or a mapping is needed here"));
+        }
         let environment = self.environment(&service)?;
         let mut target = Target::default();
         for (key, value) in build.map()? {
-            if !matches!(value.kind, Yaml::Null) {
-                self.field(&mut target, key, value, &environment)?;
-            }
+            self.field(&mut target, key, value, &environment)?;
         }
         if let Some(extension) = build.get("x-bake") {
             xbake::extend(&mut target, extension)?;
@@ -142,7 +150,8 @@ impl<'p> Project<'p> {
         let home = || self.options.variable_of_environment("HOME").unwrap_or_default();
         match text.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => clean(&format!("{}{rest}", home())),
-            _ => text.to_owned(),
+            _ if text.contains("://") || text.starts_with('/') || text.is_empty() => text.to_owned(),
+            _ => clean(text),
         }
     }
 
@@ -243,7 +252,7 @@ fn hosts(value: &Node) -> Result<BTreeMap<String, String>, Error> {
     let host = |(key, value): &(Word, Node)| {
         let addresses =
             if matches!(value.kind, Yaml::List(_)) { value.texts()? } else { vec![value.text()?.to_owned()] };
-        let bare = addresses.iter().map(|address| address.trim_start_matches('[').trim_end_matches(']'));
+        let bare = addresses.iter().flat_map(|all| all.split(',')).map(|address| address.trim_matches(['[', ']']));
         Ok((key.text.clone(), bare.collect::<Vec<_>>().join(",")))
     };
     value.map()?.iter().map(host).collect()

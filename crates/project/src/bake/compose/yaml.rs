@@ -34,7 +34,7 @@ pub(super) fn parse(file: usize, input: &Input) -> Result<Node, Error> {
     }
     let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true };
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(&input.text, options).map_err(|error| {
-        let at = error.location().and_then(|location| location.span().byte_offset()).map_or(0, size);
+        let at = error.location().map_or(0, |location| offset(&input.text, location));
         let message = error.without_snippet().to_string();
         let end = message.find(" at line ").or_else(|| message.find('\n')).unwrap_or(message.len());
         let what = format!("this is no YAML: {}", message.get(..end).unwrap_or_default());
@@ -121,6 +121,14 @@ fn span(file: usize, location: serde_saphyr::Location) -> Span {
     let start = location.span().byte_offset().map_or(0, size);
     let length = location.span().byte_len().map_or(1, size);
     Span { file, start, end: start + length }
+}
+
+/// In bytes, of a line and a column.
+fn offset(text: &str, location: serde_saphyr::Location) -> usize {
+    let (line, column) = (size(location.line()).saturating_sub(1), size(location.column()).saturating_sub(1));
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = text.get(before..).unwrap_or_default();
+    before + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at)
 }
 
 fn size(number: u64) -> usize {

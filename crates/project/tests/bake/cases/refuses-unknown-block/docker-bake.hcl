@@ -1,1 +1,2 @@
 targett "default" {}
+target "default" {}
