@@ -1,5 +1,7 @@
 //! The corpus in `bake/cases`: one behaviour each, with what buildx makes of it.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

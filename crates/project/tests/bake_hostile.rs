@@ -1,5 +1,7 @@
 //! Bake files that nobody would write with good intentions: an error each, never a panic, an overflow or an endless wait.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
 use std::time::SystemTime;
 
 use proptest::prelude::*;

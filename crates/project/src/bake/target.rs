@@ -179,8 +179,8 @@ impl Target {
             "no-cache-filter" => &self.no_cache_filter,
             "ulimits" => &self.ulimits,
             "entitlements" => &self.entitlements,
-            "tags" => return self.tags.as_ref().map_or(Value::Null, list),
-            "platforms" => return self.platforms.as_ref().map_or(Value::Null, list),
+            "tags" => return self.tags.as_ref().map_or(Value::Null, |texts| list(texts)),
+            "platforms" => return self.platforms.as_ref().map_or(Value::Null, |texts| list(texts)),
             _ => return Value::Null,
         };
         list(texts)
@@ -304,7 +304,7 @@ fn text(text: &Option<String>) -> Value {
     text.as_deref().map_or(Value::Null, Value::from)
 }
 
-fn list(texts: &Vec<String>) -> Value {
+fn list(texts: &[String]) -> Value {
     texts.iter().map(String::as_str).collect()
 }
 

@@ -86,7 +86,7 @@ pub(super) fn one_type(items: &[Value]) -> Result<Vec<Value>, Error> {
 }
 
 fn chunklist(arguments: &Arguments<'_>) -> Result<Value, Error> {
-    let (items, size) = (arguments.list(0)?, arguments.count(1)?);
+    let (items, size) = (one_type(arguments.list(0)?)?, arguments.count(1)?);
     let size = if size == 0 { items.len().max(1) } else { size };
     Ok(Value::List(items.chunks(size).map(|chunk| Value::List(chunk.to_vec())).collect()))
 }

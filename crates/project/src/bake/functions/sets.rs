@@ -48,7 +48,7 @@ fn folded(arguments: &Arguments<'_>, step: Step) -> Result<Value, Error> {
 
 /// Every combination, in order; of sets it is a set.
 fn product(arguments: &Arguments<'_>) -> Result<Value, Error> {
-    let lists = arguments.values.iter().map(Value::list).collect::<Result<Vec<_>, _>>()?;
+    let lists = arguments.values.iter().map(|list| one_type(list.list()?)).collect::<Result<Vec<_>, _>>()?;
     let count = lists.iter().try_fold(lists.len(), |count, list| count.checked_mul(list.len()));
     limits::items(count)?;
     let mut rows = vec![Vec::new()];
