@@ -33,6 +33,10 @@ fn chosen(options: &Options<'_>, definition: &Definition) -> Result<Vec<String>,
     let asked = if options.targets.is_empty() { &default[..] } else { &options.targets };
     let mut chosen = Vec::new();
     for name in asked {
+        if is_remote(name) {
+            let error = Error::new(format!("{name}: a bake definition from elsewhere is not supported"));
+            return Err(error.with_hint("check it out and name its file with -f"));
+        }
         let name = name.replace('.', "_");
         if !name.contains(['*', '?', '[', ']']) {
             chosen.push(name);
@@ -247,11 +251,11 @@ fn clean_context(context: &str) -> String {
     if let Some(local) = context.strip_prefix("cwd://") {
         return clean(local);
     }
-    let remote = ["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
-    match remote.iter().any(|prefix| context.starts_with(prefix)) {
-        true => context.to_owned(),
-        false => clean(context),
-    }
+    if is_remote(context) { context.to_owned() } else { clean(context) }
+}
+
+fn is_remote(text: &str) -> bool {
+    ["http://", "https://", "git://", "ssh://", "git@", "github.com/"].iter().any(|prefix| text.starts_with(prefix))
 }
 
 /// Without `.`, `..` and doubled `/` where they can go.
