@@ -127,6 +127,12 @@ impl Options<'_> {
         if off == Some(true) { None } else { (self.environment)(name) }
     }
 
+    /// Seconds since 1970.
+    fn unix_time(&self) -> i64 {
+        let since = self.now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        i64::try_from(since).unwrap_or(i64::MAX)
+    }
+
     /// `--var`, by name.
     fn overrides(&self) -> Result<BTreeMap<String, String>, Error> {
         let pair = |text: &String| match text.split_once('=') {

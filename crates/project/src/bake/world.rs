@@ -11,7 +11,7 @@ use super::matrix::Instance;
 use super::syntax::{Attribute, Block, Expr, Kind, Word};
 use super::target::{ATTRIBUTES, Target, texts};
 use super::types::Type;
-use super::value::{Number, Value};
+use super::value::Value;
 use super::{Error, Options};
 
 /// All definitions, and what is known of them so far.
@@ -218,12 +218,6 @@ impl<'a> World<'a> {
             signature.parameters.iter().map(|name| (*name).to_owned()).zip(arguments.by_ref()).collect();
         names.extend(signature.rest.map(|name| (name.to_owned(), Value::List(arguments.collect()))));
         evaluate(self, &Scope::of(names), signature.result)
-    }
-
-    /// Seconds since 1970.
-    pub(super) fn now(options: &Options<'_>) -> Number {
-        let since = options.now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Number::from(i64::try_from(since).unwrap_or(i64::MAX))
     }
 }
 

@@ -6,7 +6,6 @@ use super::{Arguments, Function, function};
 use crate::bake::Error;
 use crate::bake::clock::{self, Moment};
 use crate::bake::value::{Number, Value};
-use crate::bake::world::World;
 
 pub(super) const TABLE: &[Function] = &[
     function("formatdate", 2, 2, |a| Ok(clock::format(&a.text(0)?, &Moment::parse(&a.text(1)?)?)?.into())),
@@ -21,10 +20,7 @@ pub(super) const TABLE: &[Function] = &[
         let moment = Moment::parse(&a.text(0)?)?;
         Ok(moment.later(clock::duration(&a.text(1)?)?)?.to_string().into())
     }),
-    function("timestamp", 0, 0, |a| {
-        let now = World::now(a.options).signed().unwrap_or(0);
-        Ok(Moment::of_unix(now)?.to_string().into())
-    }),
+    function("timestamp", 0, 0, |a| Ok(Moment::of_unix(a.options.unix_time())?.to_string().into())),
     function("unixtimestampparse", 1, 1, parts),
 ];
 
