@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use shipsmith_project::bake::{
-    Bake, DEFAULT_FILES, Error, Input, ListFormat, Options, list_targets, list_variables, resolve,
+    Bake, DEFAULT_FILES, Error, Input, ListFormat, Options, is_bake, list_targets, list_variables, resolve,
 };
 
 /// What a case asks for, from its `command.txt`: a line for every argument, `$ NAME=VALUE` for the environment.
@@ -119,4 +119,43 @@ fn every_refusal_says_where_or_what_to_do() {
         let error = Command::read(&case).run(&case).unwrap_err();
         assert!(error.place().is_some() || error.hint().is_some(), "{}: {error}", case.display());
     }
+}
+
+fn of(text: &str, time: SystemTime) -> Bake {
+    let options = Options {
+        inputs: vec![Input { name: "docker-bake.hcl".to_owned(), text: text.to_owned() }],
+        targets: Vec::new(),
+        sets: Vec::new(),
+        vars: Vec::new(),
+        environment: &|_| None,
+        read: &|_| None,
+        local_platform: "linux/amd64".to_owned(),
+        command_context: None,
+        now: time,
+    };
+    resolve(&options).unwrap()
+}
+
+#[test]
+fn the_clock_is_that_of_the_options() {
+    let bake = of("target \"default\" {\n  args = { T = timestamp() }\n}\n", SystemTime::UNIX_EPOCH);
+    assert_eq!(bake.targets["default"].args["T"], "1970-01-01T00:00:00Z");
+}
+
+#[test]
+fn a_target_that_is_only_a_context_is_not_wanted() {
+    let text = "target \"base\" {}\ntarget \"default\" {\n  contexts = { base = \"target:base\" }\n}\n";
+    let bake = of(text, SystemTime::UNIX_EPOCH);
+    assert_eq!(bake.wanted(), ["default"]);
+    assert_eq!(bake.targets.keys().collect::<Vec<_>>(), ["base", "default"]);
+}
+
+#[test]
+fn a_plan_is_told_from_bake_and_compose_files() {
+    let is_bake = |name: &str, text: &str| is_bake(&Input { name: name.to_owned(), text: text.to_owned() });
+    assert!(!is_bake("tools/docker.yaml", "images:\n- name: app\n  targets: [app]\n"));
+    assert!(!is_bake("plan", "images: []\n"));
+    assert!(is_bake("compose.yaml", "services:\n  a: {build: .}\n"));
+    assert!(is_bake("docker-bake.hcl", "images = []\n"));
+    assert!(is_bake("-", "target \"default\" {}\n"));
 }
