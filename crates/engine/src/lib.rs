@@ -58,9 +58,9 @@ pub use owner::OwnerError;
 pub use package::{ContextImages, Goal, How, Maker, PackageReport, Policy};
 pub use package_push::{PackagePush, PushedPackage};
 pub use request::{
-    Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget, ContextSource,
-    Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions,
-    SecretSource, TimestampPolicy,
+    Agent, Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget,
+    ContextSource, Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy,
+    SandboxOptions, SecretSource, TimestampPolicy,
 };
-pub use run::{CacheMounts, RunError};
+pub use run::{AgentKey, AgentKeyError, CacheMounts, RunError};
 pub use sandbox::{Level, Runtime, become_worker};

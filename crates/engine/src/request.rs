@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dockerfile::Network;
 use graph::Ulimit;
 use layer::Compression;
 use oci::{Platform, Reference};
 use sandbox::{Level, Runtime};
+
+use crate::AgentKey;
 
 /// One build: a Dockerfile, its contexts, and where the result goes.
 #[derive(Debug, Clone)]
@@ -295,8 +298,8 @@ pub struct SandboxOptions {
     pub cgroup_parent: Option<String>,
     /// `--secret`, by id.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// `--ssh`: the sockets of agents, by id.
-    pub agents: BTreeMap<String, PathBuf>,
+    /// `--ssh`, by id.
+    pub agents: BTreeMap<String, Agent>,
     /// `--allow`.
     pub allowed: BTreeSet<Entitlement>,
     /// `--isolation` (ours): the level to use, the strongest there is when `None`.
@@ -312,6 +315,15 @@ pub enum SecretSource {
     File(PathBuf),
     /// `env`: the variable's name.
     Variable(String),
+}
+
+/// What answers a RUN that asks for an SSH agent.
+#[derive(Debug, Clone)]
+pub enum Agent {
+    /// The user's agent, by its socket: its keys sign, nothing else is asked of it.
+    Socket(PathBuf),
+    /// An agent of ours, with these keys.
+    Keys(Arc<[AgentKey]>),
 }
 
 /// What the Dockerfile may ask for beyond a sandbox.

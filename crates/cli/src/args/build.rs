@@ -97,7 +97,7 @@ pub(crate) struct BuildArgs {
     #[arg(long = "secret", value_name = "SPEC", help_heading = BUILD)]
     pub(crate) secrets: Vec<String>,
 
-    /// SSH agent for RUN --mount=type=ssh (default, or ID=SOCKET)
+    /// SSH agent for RUN --mount=type=ssh (default, or ID=SOCKET|KEY,..)
     #[arg(long = "ssh", value_name = "SPEC", help_heading = BUILD)]
     pub(crate) ssh: Vec<String>,
 

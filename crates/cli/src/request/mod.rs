@@ -3,6 +3,7 @@
 //! Pure, but for [`Surroundings`], through which the environment, the clock and standard input
 //! come in. What the engine cannot do yet is refused here, with a reason and a hint.
 
+mod agent;
 mod annotation;
 mod cache;
 mod call;
