@@ -141,7 +141,7 @@ fn open_tmp(ground: &Ground) {
 fn owners_that_were_given_are_told() {
     at_each("owners_that_were_given_are_told", |ground| {
         let script = "cd /root; touch f; mkdir d; ln -s f l; busybox mkfifo p; chown 5:6 f; chown -h 7:8 l; chown 9 d; chown :3 p; \
-             stat -c '%n %u:%g' f d l p; mv l m; ln f g; ls -ln m g | awk '{print $3, $4}'; cp -p f h; \
+             chown 4 /dev/stdout; stat -c '%n %u:%g' f d l p; mv l m; ln f g; ls -ln m g | awk '{print $3, $4}'; cp -p f h; \
              perl -e 'open F, \"<\", \"f\"; print join(\" \", (stat F)[4, 5], (lstat \"m\")[4, 5], (stat \"m\")[4, 5]), \"\\n\"'";
         let outcome = ground.run(&with_perl(ground, script));
         let told = "f 5:6\nd 9:0\nl 7:8\np 0:3\n5 6\n7 8\n5 6 7 8 5 6\n";
@@ -155,7 +155,7 @@ fn owners_that_were_given_are_told() {
 fn what_a_user_makes_is_that_users() {
     at_each("what_a_user_makes_is_that_users", |ground| {
         open_tmp(ground);
-        let made = "cd /tmp; umask 027; echo x > f; mkdir d d/e; ln -s x l; busybox mkfifo -m 604 p; ln f g; \
+        let made = "cd /tmp; umask 027; echo x > f; echo > /dev/null; : > /dev/fd/2; mkdir d d/e; ln -s x l; busybox mkfifo -m 604 p; ln f g; \
              touch f; echo y >> f; cp /etc/passwd c; mv d/e e; perl -e 'sysopen F, \"o\", 0301, 0666 or die; mkdir \"o/\"; mkdir \"q/\"'; \
              stat -c '%n %u:%g:%a' f d l p g c e o q";
         let mut spec = with_perl(ground, made);
@@ -218,6 +218,22 @@ fn users_give_nothing_away() {
         let outcome = ground.run(&spec);
         assert_eq!(outcome.output, "1\n0\n1\n1\n", "{outcome:?}");
         assert_eq!(outcome.owner("tmp/f"), Some((1000, 8)));
+    });
+}
+
+/// As the layer has it, without the user namespace that the kernel notes beside it.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn capabilities_of_files_get_into_the_layer() {
+    at_each("capabilities_of_files_get_into_the_layer", |ground| {
+        let net_raw = "my $c = pack(\"V5\", 0x02000001, 0x2000, 0, 0, 0); \
+             syscall(188, \"/f\", \"security.capability\", $c, length $c, 0) and die $!";
+        let script = format!("touch /f; chown 7:8 /f; perl -e '{net_raw}' && stat -c %u /f");
+        let outcome = ground.run(&with_perl(ground, &script));
+        assert_eq!(outcome.output, "7\n", "{outcome:?}");
+        let entry = outcome.entries().into_iter().find(|entry| entry.path.as_bytes() == b"f").expect("the file");
+        let expected: Vec<u8> = [0x0200_0001u32, 0x2000, 0, 0, 0].iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(entry.xattrs.get(&b"security.capability"[..]), Some(&expected));
     });
 }
 

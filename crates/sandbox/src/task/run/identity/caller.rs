@@ -1,10 +1,10 @@
 //! Looking at the process that asks, as `/proc` of the sandbox shows it: its memory, descriptors, parents.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2, readlinkat};
 use rustix::io::Errno;
 
 use super::{HELD, low};
@@ -54,7 +54,25 @@ pub(super) fn file(thread: u32, directory: u64, path: u64, flags: u64) -> Result
         return if is_set(libc::AT_EMPTY_PATH) { descriptor(thread, directory, true) } else { Err(Errno::NOENT) };
     }
     let held = if is_set(libc::AT_SYMLINK_NOFOLLOW) { HELD | OFlags::NOFOLLOW } else { HELD };
-    reach(thread, directory, &path, held)
+    match reach(thread, directory, &path, held) {
+        Err(Errno::LOOP) => through_proc(thread, path, held),
+        result => result,
+    }
+}
+
+/// What one of its own links in `/proc` shows, such as `/dev/stdout`: resolved for us, it would be ours.
+fn through_proc(thread: u32, mut path: Vec<u8>, held: OFlags) -> Result<OwnedFd, Errno> {
+    for _ in 0..8 {
+        if let Some(rest) = path.strip_prefix(b"/proc/self/") {
+            return open([format!("/proc/{thread}/").as_bytes(), rest].concat(), held, Mode::empty());
+        }
+        if !path.starts_with(b"/") {
+            break;
+        }
+        let link = reach(thread, HERE, &path, HELD | OFlags::NOFOLLOW)?;
+        path = readlinkat(link, "", Vec::new()).map_err(|_| Errno::LOOP)?.into_bytes();
+    }
+    Err(Errno::LOOP)
 }
 
 /// The directory that a path leads into, and the name in it.
@@ -77,7 +95,8 @@ fn reach(thread: u32, directory: u64, path: &[u8], held: OFlags) -> Result<Owned
         let root = open(format!("/proc/{thread}/root"), HELD | OFlags::DIRECTORY, Mode::empty())?;
         return openat2(root, path, held, Mode::empty(), ResolveFlags::IN_ROOT);
     }
-    openat(descriptor(thread, directory, false)?.as_fd(), path, held, Mode::empty())
+    let from = descriptor(thread, directory, false)?;
+    openat2(from, path, held, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
 }
 
 /// The bits that it takes from the modes of what it makes.

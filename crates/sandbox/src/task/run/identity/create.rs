@@ -54,28 +54,28 @@ impl Wanted {
         Ok((uid, if hands_on { owners.of(&self.parent).1 } else { gid }))
     }
 
-    /// Makes it in the caller's stead. A file that is there already is the kernel's to open.
+    /// Makes it in the caller's stead. What cannot be made, such as what is there already, is the kernel's to answer.
     pub(super) fn make(&self, umask: u32, owner: Owner, owners: &mut Owners) -> Result<Reply, Errno> {
-        let Wanted { parent, name, what } = self;
         let masked = |mode: u32| Mode::from_raw_mode(mode & !umask & 0o7777);
-        match what {
-            New::File { flags, mode } => {
-                let exclusive = *flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                let file = match openat(parent, name, exclusive, masked(*mode)) {
-                    Err(Errno::EXIST) => return Ok(Reply::Make),
-                    result => result?,
-                };
-                owners.give(rustix::io::fcntl_dupfd_cloexec(&file, 0)?, owner)?;
-                return Ok(Reply::Descriptor(file, flags.contains(OFlags::CLOEXEC)));
-            }
-            New::Directory { mode } => mkdirat(parent, name, masked(*mode))?,
-            New::Node { mode, device } => {
-                mknodat(parent, name, FileType::from_raw_mode(*mode), masked(*mode), *device)?
-            }
-            New::Link { target } => symlinkat(target, parent, name)?,
+        let (parent, name) = (&self.parent, &self.name);
+        let made = match &self.what {
+            New::File { flags, mode } => return self.make_file(*flags, masked(*mode), owner, owners),
+            New::Directory { mode } => mkdirat(parent, name, masked(*mode)),
+            New::Node { mode, device } => mknodat(parent, name, FileType::from_raw_mode(*mode), masked(*mode), *device),
+            New::Link { target } => symlinkat(target, parent, name),
+        };
+        if made.is_err() {
+            return Ok(Reply::Make);
         }
         owners.give(openat(parent, name, HELD | OFlags::NOFOLLOW, Mode::empty())?, owner)?;
         Ok(Reply::Value(0))
+    }
+
+    fn make_file(&self, flags: OFlags, mode: Mode, owner: Owner, owners: &mut Owners) -> Result<Reply, Errno> {
+        let exclusive = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let Ok(file) = openat(&self.parent, &self.name, exclusive, mode) else { return Ok(Reply::Make) };
+        owners.give(rustix::io::fcntl_dupfd_cloexec(&file, 0)?, owner)?;
+        Ok(Reply::Descriptor(file, flags.contains(OFlags::CLOEXEC)))
     }
 }
 
