@@ -178,6 +178,15 @@ pub(crate) enum Reply {
     Make,
 }
 
+/// Has whoever asks and whoever answers take turns on one processor, where the kernel (6.6) can: they never have work at the same
+/// time.
+pub(crate) fn answer_in_turn(listener: BorrowedFd<'_>) {
+    /// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`.
+    const IN_TURN: u64 = 1;
+    // SAFETY: the flags are the argument itself, not behind it; a kernel that does not know the request refuses it.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, IN_TURN) };
+}
+
 /// Waits for the next call. `None` when the caller is gone already.
 pub(crate) fn next_notification(listener: BorrowedFd<'_>) -> Result<Option<Notification>, Errno> {
     // SAFETY: the kernel wants all zeroes and fills it in; it is as long as the request's number says.

@@ -194,8 +194,7 @@ fn set_id_programs_run_as_their_owners() {
         let prepare = "cp /usr/bin/perl /home/root; cp /usr/bin/perl /home/app; chown 42:43 /home/app; chmod 4755 /home/root; chmod 6755 /home/app; \
              printf '#!/bin/sh\\nid -u\\n' > /home/script; chmod 4755 /home/script";
         let tell = "print join(\" \", $<, $>, $( + 0, $) + 0), \"\\n\"";
-        let drop =
-            format!("perl -e '$) = \"8 8\"; $( = 8; ($<, $>) = (7, 7); exec \"/bin/sh\", \"-c\", $ARGV[0]' \"$@\"");
+        let drop = "perl -e '$) = \"8 8\"; $( = 8; ($<, $>) = (7, 7); exec \"/bin/sh\", \"-c\", $ARGV[0]' \"$@\"";
         let script = format!(
             "{prepare}; set -- '/home/root -e \"$TELL\"; /home/app -e \"$TELL\"; /home/script; /home/root -e \"\\$< = \\$>; mkdir q(/home/made)\"'; {drop}"
         );
@@ -226,8 +225,8 @@ fn users_give_nothing_away() {
 #[cfg(target_arch = "x86_64")]
 fn capabilities_of_files_get_into_the_layer() {
     at_each("capabilities_of_files_get_into_the_layer", |ground| {
-        let net_raw = "my $c = pack(\"V5\", 0x02000001, 0x2000, 0, 0, 0); \
-             syscall(188, \"/f\", \"security.capability\", $c, length $c, 0) and die $!";
+        let net_raw = "my ($f, $n) = (\"/f\", \"security.capability\"); my $c = pack(\"V5\", 0x02000001, 0x2000, 0, 0, 0); \
+             syscall(188, $f, $n, $c, length $c, 0) and die $!";
         let script = format!("touch /f; chown 7:8 /f; perl -e '{net_raw}' && stat -c %u /f");
         let outcome = ground.run(&with_perl(ground, &script));
         assert_eq!(outcome.output, "7\n", "{outcome:?}");

@@ -60,6 +60,9 @@ impl Identity {
         }
         make_ready().map_err(Cause::at("be ready to answer calls"))?;
         let listener = from_command.receive_descriptors()?.into_iter().next();
+        if let Some(listener) = &listener {
+            sys::answer_in_turn(listener.as_fd());
+        }
         let Process { uid, gid, groups, .. } = &job.spec.process;
         let mut known = BTreeMap::new();
         if (*uid, *gid, groups.is_empty()) != (0, 0, true) {
