@@ -96,7 +96,8 @@ fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> 
     let patterns = |texts: &[String]| Patterns::new(texts).map_err(Error::Pattern);
     let include = source.below.as_ref().map(|below| patterns(std::slice::from_ref(&below.pattern))).transpose()?;
     let exclude = if op.excludes.is_empty() { None } else { Some(patterns(&op.excludes)?) };
-    Ok(Selection { asked: None, follow: files, contents: files, wildcards: files, include, exclude })
+    let required = source.below.as_ref().and_then(|below| below.required.clone());
+    Ok(Selection { asked: None, follow: files, contents: files, wildcards: files, include, exclude, required })
 }
 
 /// The files at and below a path of an input, at their own places: what a bind mount of a context shows. The whole input

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use registry::Client;
 use shipsmith_engine::{
@@ -14,7 +12,7 @@ use shipsmith_engine::{
 };
 use store::Store;
 use testkit::canonical::{CanonicalImage, read_images};
-use testkit::corpus::{Case, Corpus, Expectation, MaterializedCase, NamedContext, root};
+use testkit::corpus::{Case, Corpus, Expectation, MaterializedCase, NamedContext, Verdict, root};
 use testkit::tools::as_root;
 
 /// Processes are run in workers, which are this program again.
@@ -210,22 +208,6 @@ fn the_corpus_builds_as_buildkit_builds_it() {
         case.name.contains(&only) && !differs && (can_run || !case.name.starts_with("run-"))
     };
     let cases: Vec<Case> = bench.corpus.cases().expect("the cases").into_iter().filter(is_judged).collect();
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let wrong = judge(&bench, case);
-                    if !wrong.is_empty() {
-                        failures.lock().expect("a lock").insert(case.name.clone(), wrong);
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("a lock");
-    let shown: String =
-        failures.iter().map(|(name, wrong)| format!("\n{name}\n    {}", wrong.join("\n    "))).collect();
-    assert!(failures.is_empty(), "{} of {} cases differ:{shown}", failures.len(), cases.len());
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    Verdict::of(&cases, threads, |_, case| judge(&bench, case)).expect_agreement();
 }
