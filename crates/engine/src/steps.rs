@@ -153,8 +153,7 @@ fn copy_plainly(
     let local = Local { tree: Arc::clone(&input.tree), setting: *setting };
     let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
     let attributes = Attributes { owner: None, mode: None, created: setting.created() };
-    let selection =
-        Selection { asked: None, follow: false, contents: true, wildcards: false, include: None, exclude: None };
+    let selection = Selection { contents: true, ..Selection::default() };
     Ok(copy::copy(overlay, tree, path, destination, &selection, &attributes, &input.origin)?)
 }
 
