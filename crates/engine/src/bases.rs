@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dockerfile::Source;
+use dockerfile::{Source, did_you_mean};
 use futures_util::future::try_join_all;
 use graph::{BaseNeed, BaseOrigin, ResolvedBase};
 use oci::{Descriptor, Digest, ImageConfig, Index, Manifest, Platform, Reference, Repository};
@@ -14,12 +14,24 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::event::Events;
 use crate::layers::{LayerRef, Origin, blocking};
-use crate::{Error, PullPolicy, layout};
+use crate::{Error, ErrorKind, PullPolicy, layout};
 
 /// The largest config that is read.
 const MAX_CONFIG: u64 = 16 << 20;
 /// The kind of the store's records of what tags were last resolved to.
 const RECORD: &str = "base";
+
+/// Names the stage that was perhaps meant by an image that cannot be had.
+fn mistyped(error: Error, need: &BaseNeed) -> Error {
+    let lacking = error.kind() == ErrorKind::Registry || matches!(error, Error::BaseOffline(_));
+    let BaseOrigin::Image(reference) = &need.origin else { return error };
+    let name = reference.familiar();
+    let name = name.strip_suffix(":latest").unwrap_or(&name);
+    match did_you_mean(name, need.stages.iter().map(String::as_str)) {
+        Some(stage) if lacking => Error::MistypedStage { stage: stage.to_owned(), cause: Box::new(error) },
+        _ => error,
+    }
+}
 
 /// An image that steps start from or copy from.
 #[derive(Debug, Clone)]
@@ -51,9 +63,9 @@ impl Bases {
         source: &Arc<Source>,
         events: &Events,
     ) -> Result<Vec<Arc<BaseImage>>, Error> {
-        let all = needs
-            .iter()
-            .map(|need| async { self.resolve(need, events).await.map_err(|error| error.within(source, need.span)) });
+        let all = needs.iter().map(|need| async {
+            self.resolve(need, events).await.map_err(|error| mistyped(error, need).within(source, need.span))
+        });
         try_join_all(all).await
     }
 

@@ -46,6 +46,9 @@ pub enum Error {
     Pattern(#[source] dockerfile::ignore::Error),
     #[error("{0} is not in its registry")]
     BaseNotFound(Reference),
+    /// An image that cannot be had, whose name is nearly that of a stage.
+    #[error("{cause}")]
+    MistypedStage { stage: String, cause: Box<Error> },
     #[error("{0} is not in the local store, and --offline forbids to ask its registry")]
     BaseOffline(Reference),
     #[error("{digest} has {blobs} layers, but its config names {diff_ids}")]
@@ -167,7 +170,7 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.kind(),
+            Self::At { cause, .. } | Self::Spanned { cause, .. } | Self::MistypedStage { cause, .. } => cause.kind(),
             Self::Registry(_) | Self::BaseNotFound(_) | Self::Replaces { .. } | Self::Contended { .. } => {
                 ErrorKind::Registry
             }
@@ -193,6 +196,7 @@ impl Error {
             Self::Layer(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.hint(),
+            Self::MistypedStage { stage, .. } => Some(format!("did you mean the stage {stage}?")),
             Self::Copy(error) => error.hint(),
             Self::Owner(error) => error.hint(),
             Self::Run(error) => error.hint(),
