@@ -38,7 +38,7 @@ pub use base::{Base, BaseImage, BaseLayer};
 pub use case::{Case, ContextSource, Expectation, ExpectedError, Request};
 pub use entry::{Entry, EntryKind};
 pub use git::{Commit, Repository};
-pub use judge::Verdict;
+pub use judge::{Verdict, date};
 pub use lint::LintFinding;
 pub use materialize::{MaterializedCase, NamedContext};
 pub use server::{HttpAnswer, Server};

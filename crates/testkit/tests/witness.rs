@@ -6,13 +6,11 @@
 //! other value for the cases whose name contains it; without, for one in eight, always the same ones.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use shipsmith_testkit::canonical::{CanonicalImage, Difference, read_saved};
-use shipsmith_testkit::corpus::{Case, Corpus, DEFAULT_PLATFORM, Expectation, MaterializedCase, Verdict, root};
+use shipsmith_testkit::corpus::{Case, Corpus, DEFAULT_PLATFORM, Expectation, MaterializedCase, Verdict, date, root};
 use shipsmith_testkit::engines::Docker;
 use shipsmith_testkit::tools::{as_root, require};
 
@@ -109,7 +107,7 @@ impl Bench {
         on_disk: &MaterializedCase,
         dir: &Path,
     ) -> Result<CanonicalImage, String> {
-        date(&on_disk.context_dir, SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000 + number as u64));
+        date(&on_disk.context_dir, number);
         let name = format!("witness:{number}");
         let mut command = self.docker.command(&["build", "--no-cache", "--quiet", "--tag", &name]);
         command.env("DOCKER_BUILDKIT", "1").arg("--file").arg(&on_disk.dockerfile);
@@ -160,18 +158,6 @@ fn differences(expected: &CanonicalImage, image: &CanonicalImage) -> Vec<String>
     };
     let differences = wordless(expected).differences(&wordless(image));
     differences.iter().map(Difference::to_string).collect()
-}
-
-/// Gives every file below `dir` the same time, another for each case: the transfer takes files of equal size and time for the same.
-fn date(dir: &Path, time: SystemTime) {
-    for entry in fs::read_dir(dir).expect("our directory").map(|entry| entry.expect("an entry")) {
-        let kind = entry.file_type().expect("a type");
-        if kind.is_dir() {
-            date(&entry.path(), time);
-        } else if kind.is_file() {
-            File::open(entry.path()).and_then(|file| file.set_modified(time)).expect("our file");
-        }
-    }
 }
 
 /// Why a case is not asked; `None` if it is.
