@@ -277,3 +277,29 @@ fn from_layout(store: &Store, dir: &Path, object: Option<&str>, platform: &Platf
     let resolved = ResolvedBase { digest: chosen.digest, config };
     Ok(BaseImage { resolved, layers, name, named_digest: named.digest })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn need(name: &str) -> BaseNeed {
+        let platform = "linux/amd64".parse().expect("a platform");
+        let origin = BaseOrigin::Image(name.parse().expect("a reference"));
+        BaseNeed { origin, platform, span: None, stages: vec!["build".into(), "test".into()] }
+    }
+
+    fn hint(error: Error, name: &str) -> Option<String> {
+        mistyped(error, &need(name)).hint()
+    }
+
+    #[test]
+    fn the_stage_that_was_perhaps_meant_is_named() {
+        let absent = |name: &str| Error::BaseNotFound(name.parse().expect("a reference"));
+        let stage = Some("did you mean the stage build?".to_owned());
+        assert_eq!(hint(absent("biuld"), "biuld"), stage);
+        assert_eq!(hint(Error::BaseOffline("biuld".parse().expect("a reference")), "biuld:latest"), stage);
+        assert_eq!(mistyped(absent("biuld"), &need("biuld")).kind(), ErrorKind::Registry);
+        assert_eq!(hint(absent("debian"), "debian"), absent("debian").hint());
+        assert_eq!(hint(Error::Cancelled, "biuld"), None);
+    }
+}
