@@ -14,10 +14,9 @@ pub use source::TarSource;
 
 /// The merged view of layers: whiteouts applied, hard links resolved, later layers over earlier ones.
 ///
-/// Cloning is free, and a tree with one more layer shares with the first all that the layer does not touch. Each layer is
-/// taken as containerd unpacks it, by itself: its own symbolic links on the way to its entries are followed inside the tree, and
-/// what lower layers have in the place of a directory that it takes for granted is replaced. Directories that no layer describes
-/// have mode 0755, are owned by root and of the epoch.
+/// Cloning is free, and a tree with one more layer shares with the first all that the layer does not touch. Symbolic links on
+/// the way to a layer's entries are followed inside the tree, as containerd does when it unpacks; directories that a layer
+/// takes for granted are made with mode 0755, owned by root, of the epoch.
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: Arc<Node>,
@@ -42,7 +41,7 @@ impl Tree {
     /// walked, and only contents that the index holds can be read.
     ///
     /// # Errors
-    /// When an entry lies below a file of its own layer, or a hard link's target is missing.
+    /// When an entry lies below a file, or a hard link's target is missing.
     pub fn with_layer(&self, index: &LayerIndex, tar: Option<Arc<dyn TarSource>>) -> Result<Tree, Error> {
         let mut tree = self.clone();
         tree.layers += 1;

@@ -114,11 +114,8 @@ fn entries_below_links_are_put_inside() {
     bench.file("f", "x");
     let built = bench.build("FROM base\nCOPY f /x/\n");
     let inside = outside.trim_matches('/');
-    assert!(!built.local.join("keep").exists());
-    for name in ["passwd", "dir/file"] {
-        assert_eq!(built.read(&format!("{inside}/{name}")), "evil", "{name}");
-    }
-    assert!(built.local.join("out").is_dir(), "a layer is unpacked by itself: the link of another is replaced");
+    assert!(!built.local.join(inside).join("passwd").exists() && !built.local.join("keep").exists());
+    assert_eq!(built.read(&format!("{inside}/dir/file")), "evil");
 }
 
 #[test]

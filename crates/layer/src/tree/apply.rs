@@ -6,9 +6,7 @@ use rootfs::TreePath;
 
 use super::node::{Node, Place};
 use super::{TarSource, Tree};
-use crate::{
-    Content, Entry, EntryKind, Error, IndexEntry, LayerIndex, SourceTree, TreeError, resolve, resolve_existing,
-};
+use crate::{Entry, EntryKind, Error, IndexEntry, LayerIndex, resolve_existing};
 
 /// The memory that directories may take which no layer describes: the path of one file can imply two thousand of them.
 const MAX_IMPLIED: usize = 512 << 20;
@@ -29,7 +27,7 @@ impl Tree {
     fn apply_entry(&mut self, entry: &Arc<Entry>, place: Place) -> Result<(), Error> {
         let layer = self.layers;
         if entry.kind == EntryKind::OpaqueWhiteout {
-            let dir = self.entered(&entry.path)?;
+            let dir = self.followed(&entry.path)?;
             self.dir_mut(&dir)?.hide_children(layer);
             return Ok(());
         }
@@ -37,7 +35,7 @@ impl Tree {
             Arc::make_mut(&mut self.root).describe(Arc::clone(entry), layer);
             return Ok(());
         };
-        let parent = self.entered(&parent)?;
+        let parent = self.followed(&parent)?;
         if entry.kind == EntryKind::Whiteout {
             return self.hide(&parent, name);
         }
@@ -70,48 +68,16 @@ impl Tree {
         Ok(Node::new(entry, place, self.layers))
     }
 
-    /// A directory of this layer, with links followed and room made.
-    fn entered(&mut self, dir: &TreePath) -> Result<TreePath, Error> {
-        let dir = self.followed(dir)?;
-        self.make_room(&dir)?;
-        Ok(dir)
-    }
-
-    /// A directory's path with links followed, as an unpacker finds it who has this layer alone before him.
+    /// A directory's path with links followed, as the layer's reader would find it when unpacking.
     fn followed(&self, dir: &TreePath) -> Result<TreePath, Error> {
-        let link = |node: &Node| node.layer() == self.layers && matches!(node.entry().kind, EntryKind::Symlink { .. });
-        match self.in_the_way(dir) {
-            Some(node) if link(node) => Ok(resolve_existing(&Alone(self), dir.as_bytes(), true)?.path()?),
-            _ => Ok(dir.clone()),
-        }
-    }
-
-    /// The first on the way to a directory that is none.
-    fn in_the_way(&self, dir: &TreePath) -> Option<&Node> {
-        let mut node = &*self.root;
+        let mut node = Some(&*self.root);
         for name in dir.components() {
-            node = node.child(name)?;
-            if !node.entry().is_dir() {
-                return Some(node);
+            node = node.and_then(|node| node.child(name));
+            if node.is_some_and(|node| matches!(node.entry().kind, EntryKind::Symlink { .. })) {
+                return Ok(resolve_existing(self, dir.as_bytes(), true)?.path()?);
             }
         }
-        None
-    }
-
-    /// Replaces what lower layers have in the place of a directory by one, as an overlay file system shows it. A link hands down
-    /// the attributes of what it leads to.
-    fn make_room(&mut self, dir: &TreePath) -> Result<(), Error> {
-        let Some(node) = self.in_the_way(dir).filter(|node| node.layer() < self.layers) else { return Ok(()) };
-        let path = node.entry().path.clone();
-        let led = resolve(self, path.as_bytes(), true).ok().and_then(|led| self.node(&led)).map(Node::entry);
-        let made = match led.filter(|entry| entry.is_dir()) {
-            Some(entry) => Entry { path: path.clone(), ..entry.clone() },
-            None => Entry::new(path.clone(), EntryKind::Directory, 0o755),
-        };
-        let node = Node::new(Arc::new(made), Place::default(), self.layers);
-        let (parent, name) = (path.parent().unwrap_or_default(), path.file_name().unwrap_or_default());
-        self.dir_mut(&parent)?.put(name, node);
-        Ok(())
+        Ok(dir.clone())
     }
 
     /// A directory to change, made with all above it where they are missing. Its path has no links.
@@ -125,24 +91,6 @@ impl Tree {
             }
         }
         Ok(node)
-    }
-}
-
-/// A tree as its last layer has it, when that is unpacked by itself: of lower layers only directories.
-struct Alone<'t>(&'t Tree);
-
-impl SourceTree for Alone<'_> {
-    fn entry(&self, path: &TreePath) -> Result<Option<Entry>, TreeError> {
-        let node = self.0.node(path).filter(|node| node.entry().is_dir() || node.layer() == self.0.layers);
-        Ok(node.map(|node| node.entry().clone()))
-    }
-
-    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
-        self.0.children(dir)
-    }
-
-    fn content(&self, path: &TreePath) -> Result<Arc<dyn Content>, TreeError> {
-        self.0.content(path)
     }
 }
 

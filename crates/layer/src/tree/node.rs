@@ -60,10 +60,6 @@ impl Node {
         &self.entry
     }
 
-    pub(super) fn layer(&self) -> u32 {
-        self.layer
-    }
-
     pub(super) fn file(&self) -> Option<(u32, u64)> {
         self.place.file
     }
