@@ -250,7 +250,8 @@ fn read_dockerfile(wanted: &DockerfileSource, opened: &Opened) -> Result<Source,
 
 fn inline(file: &InlineFile) -> Result<Shared, Error> {
     if file.name.trim_start_matches('/').contains('/') {
-        return Err(Error::Conflict(format!("{:?} cannot be the name of a heredoc: it has a slash", file.name)));
+        let (what, hint) = (format!("the heredoc name {:?}", file.name), "it names a file: leave the slash out".into());
+        return Err(Error::Unsupported { what, hint });
     }
     let content = file.content.as_bytes().to_vec();
     let path = TreePath::clean(&file.name).map_err(TreeError::from)?;

@@ -37,7 +37,7 @@ const BETTER_PLACES: [&str; 9] = [
 
 /// Cases that end otherwise than with BuildKit, on purpose, and why.
 const ON_PURPOSE: [(&str, &str); 8] = [
-    ("dockerignore/not-ascii", "a pattern may have any characters; BuildKit's transfer cannot carry it"),
+    ("add-archive/removed-device", "a file that a layer cannot hold is refused, not lost"),
     ("run-failure/first-process-cannot-kill-itself", "the command is not process 1: an init is, which reaps"),
     ("run-files/name-of-a-whiteout", "a file that a layer cannot hold is refused, not lost"),
     ("run-secret/mount-options", "the secret's file system is as closed as the secret"),

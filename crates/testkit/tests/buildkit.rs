@@ -111,7 +111,9 @@ fn configuration(dir: &Path, address: &str, registry: &str) -> String {
 /// What is asked of a build, in `buildctl`'s words.
 fn describe(command: &mut Command, case: &Case, on_disk: &MaterializedCase) {
     let request = &case.request;
-    let mut option = |name: &str, value: &str| drop(command.arg("--opt").arg(format!("{name}={value}")));
+    let mut option = |name: &str, value: &str| {
+        command.arg("--opt").arg(format!("{name}={value}"));
+    };
     option("platform", &case.platforms().join(","));
     request.target.iter().for_each(|target| option("target", target));
     on_disk.build_args.iter().for_each(|(name, value)| option(&format!("build-arg:{name}"), value));
