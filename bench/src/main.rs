@@ -13,6 +13,7 @@ mod fixture;
 mod floor;
 mod growth;
 mod http;
+mod many;
 mod measure;
 mod options;
 mod plot;

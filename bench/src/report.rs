@@ -85,7 +85,7 @@ impl Report {
     }
 
     pub(crate) fn memory(&mut self, rows: &[(String, u64)]) {
-        self.text.push_str("\n### Peak memory of one build\n\n| | MB |\n|---|--:|\n");
+        self.text.push_str("\n### Peak memory\n\n| | MB |\n|---|--:|\n");
         for (name, bytes) in rows {
             let _ = writeln!(self.text, "| {name} | {:.1} |", *bytes as f64 / 1e6);
         }

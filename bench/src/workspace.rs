@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::Failure;
@@ -106,6 +107,39 @@ impl Workspace {
             .args(["--quiet", "--tag", name, "--output", output])
             .arg(context);
         command
+    }
+}
+
+/// One of several images that are built at once.
+pub(crate) struct Image {
+    /// What it is called; also its target's name.
+    pub(crate) name: String,
+    pub(crate) context: PathBuf,
+    /// The Dockerfile's text, where the context has none.
+    pub(crate) dockerfile: Option<String>,
+    pub(crate) platforms: Vec<String>,
+}
+
+impl Workspace {
+    /// Our own build of several images to `output` each, by a bake file that is called `file`.
+    pub(crate) fn bake(&self, file: &str, store: &Path, images: &[Image], output: &str) -> Result<Command, Failure> {
+        let target = |image: &Image| {
+            let mut target = json!({ "context": image.context, "tags": [self.name(&image.name)], "output": [output] });
+            if let Some(text) = &image.dockerfile {
+                target["dockerfile-inline"] = text.as_str().into();
+            }
+            if !image.platforms.is_empty() {
+                target["platforms"] = image.platforms.clone().into();
+            }
+            (image.name.clone(), target)
+        };
+        let names: Vec<&String> = images.iter().map(|image| &image.name).collect();
+        let targets: Map<String, Value> = images.iter().map(target).collect();
+        let path = self.path(file);
+        fs::write(&path, json!({ "group": { "default": { "targets": names } }, "target": targets }).to_string())?;
+        let mut command = Command::new(&self.options.binary);
+        command.arg("bake").arg("--store").arg(store).args(["--progress", "none", "--file"]).arg(path);
+        Ok(command)
     }
 }
 

@@ -8,7 +8,7 @@ struct Witness {
     package: &'static str,
 }
 
-const WITNESSES: [Witness; 22] = [
+const WITNESSES: [Witness; 23] = [
     witness("apt-get", "apt"),
     witness("buildah", "buildah"),
     witness("busybox", "busybox-static"),
@@ -26,6 +26,7 @@ const WITNESSES: [Witness; 22] = [
     witness("qemu-x86_64-static", "qemu-user-static"),
     witness("runc", "runc"),
     witness("skopeo", "skopeo"),
+    witness("ssh-keygen", "openssh-client"),
     witness("tar", "tar"),
     witness("umoci", "umoci"),
     witness("valgrind", "valgrind"),

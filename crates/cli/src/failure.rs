@@ -65,6 +65,11 @@ impl Failure {
         Self { hint, ..self }
     }
 
+    /// The same of one of several images.
+    pub(crate) fn of(self, image: &str) -> Self {
+        Self { message: format!("{image}: {}", self.message), ..self }
+    }
+
     fn with_causes(self, error: &dyn Error) -> Self {
         let sources = std::iter::successors(error.source(), |&error| error.source());
         let mut causes: Vec<String> = sources.map(ToString::to_string).collect();
@@ -119,6 +124,13 @@ fn lines(text: &str) -> String {
 }
 
 impl Place {
+    /// `width` characters from the column on, which begins at 1.
+    fn of_columns(file: &str, line: usize, text: &str, column: usize, width: usize) -> Box<Self> {
+        let at = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(at, _)| at);
+        let first = column.saturating_sub(1);
+        Box::new(Self { file: file.to_owned(), line, text: text.to_owned(), mark: at(first)..at(first + width) })
+    }
+
     fn write(&self, text: &mut String, paint: &dyn Fn(&str) -> String) {
         let (number, file) = (self.line.to_string(), clean(&self.file));
         let before = self.text.get(..self.mark.start).unwrap_or_default();
@@ -158,13 +170,30 @@ impl From<engine::Error> for Failure {
 
 impl From<project::pkg::Error> for Failure {
     fn from(error: project::pkg::Error) -> Self {
-        let place = error.place().map(|place| {
-            let start = place.text.char_indices().nth(place.column.saturating_sub(1)).map_or(0, |(at, _)| at);
-            let mark = start..place.text.trim_end().len().max(start);
-            Box::new(Place { file: place.file.clone(), line: place.line, text: place.text.clone(), mark })
-        });
+        // To the end of the line.
+        let width = |place: &project::pkg::Place| {
+            place.text.trim_end().chars().count().saturating_sub(place.column.saturating_sub(1))
+        };
+        let place = error.place();
+        let place =
+            place.map(|place| Place::of_columns(&place.file, place.line, &place.text, place.column, width(place)));
         let hint = error.hint().filter(|hint| !hint.is_empty());
         Self { place, ..Self::new(Exit::Build, error.to_string()).with_hint(hint) }
+    }
+}
+
+impl From<project::bake::Error> for Failure {
+    fn from(error: project::bake::Error) -> Self {
+        let place = error.place();
+        let place =
+            place.map(|place| Place::of_columns(&place.file, place.line, &place.text, place.column, place.width));
+        Self { place, ..Self::new(Exit::Usage, error.message()).with_hint(error.hint()) }
+    }
+}
+
+impl From<project::plan::Error> for Failure {
+    fn from(error: project::plan::Error) -> Self {
+        Self::new(Exit::Usage, error.to_string()).with_hint(error.hint())
     }
 }
 

@@ -142,6 +142,10 @@ impl Error {
             Self::Scratch { .. } => Some("free some space there, or set TMPDIR to another directory".into()),
             Self::TooMuch { .. } => Some("give the context as a directory if it is really that large".into()),
             Self::Status { status, .. } if *status == StatusCode::NOT_FOUND => Some("check the URL".into()),
+            Self::Status { .. } | Self::Http { .. } => {
+                Some("check the URL and whether the server can be reached; build again when it answers".into())
+            }
+            Self::ChecksumAlgorithm { .. } => Some("give the file's sha256 digest".into()),
             Self::Checksum { .. } => Some("check where the file comes from before taking over the new digest".into()),
             _ => None,
         }

@@ -104,6 +104,7 @@ impl Error {
                 "the directory follows the second colon: #branch:directory; links are not followed"
             }
             Self::Checksum { .. } => "check the commit; a branch or tag may have moved since it was written down",
+            Self::Failed { .. } => "check the repository's URL, and that `git ls-remote URL` works on this machine",
             _ => return None,
         };
         Some(hint.to_owned())

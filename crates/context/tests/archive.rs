@@ -131,9 +131,9 @@ fn names_that_climb_out_stay_at_the_root() {
         let tree = Archive::new().hostile(EntryType::Regular, name, "").read().expect("an archive");
         assert!(tree.entry(&path(place)).expect("readable").is_some(), "{name}");
     }
-    for (kind, name, target) in [(EntryType::Link, "a", "../../etc/passwd"), (EntryType::Symlink, ".", "/etc")] {
-        assert!(Archive::new().hostile(kind, name, target).read().is_err(), "{name} {target}");
-    }
+    assert!(Archive::new().hostile(EntryType::Link, "a", "../../etc/passwd").read().is_err());
+    let tree = Archive::new().hostile(EntryType::Symlink, ".", "/etc").read().expect("passed over");
+    assert!(tree.entry(&TreePath::root()).expect("readable").is_some_and(|root| root.is_dir()));
 }
 
 #[test]

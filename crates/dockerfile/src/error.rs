@@ -62,7 +62,7 @@ impl Error {
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        self.problem.kind.hint()
+        Some(self.problem.kind.hint())
     }
 
     /// The line with the place marked.
@@ -158,23 +158,21 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            ErrorKind::Flag(error) => error.hint(),
-            ErrorKind::Healthcheck(error) => error.hint(),
-            ErrorKind::Mount(error) => error.hint(),
-            ErrorKind::Expand(error) => error.hint(),
-            ErrorKind::UnknownInstruction { suggestion, .. } => {
-                suggestion.as_ref().map(|name| format!("did you mean {name}?"))
+    /// What to do about it. There is no refusal without.
+    pub fn hint(&self) -> String {
+        let text = match self {
+            ErrorKind::Flag(error) => return error.hint(),
+            ErrorKind::Healthcheck(error) => return error.hint(),
+            ErrorKind::Mount(error) => return error.hint(),
+            ErrorKind::Expand(error) => return error.hint(),
+            ErrorKind::UnknownInstruction { suggestion: Some(name), .. } => return format!("did you mean {name}?"),
+            ErrorKind::UnknownInstruction { suggestion: None, .. } => return instructions(),
+            ErrorKind::AtLeastOneArgument(keyword) | ErrorKind::ExactlyOneArgument(keyword) => {
+                return format!("write {}", keyword.usage());
             }
-            other => other.fixed_hint().map(str::to_owned),
-        }
-    }
-
-    /// The hints that do not depend on what was written.
-    fn fixed_hint(&self) -> Option<&'static str> {
-        Some(match self {
+            ErrorKind::FromArguments => {
+                return format!("write {}; a comment needs a line of its own", Keyword::From.usage());
+            }
             ErrorKind::FileTooLarge => "is this a Dockerfile? put large contents into files and COPY them",
             ErrorKind::LineTooLong => "split the line with a continuation, or put its content into a file and COPY it",
             ErrorKind::Empty | ErrorKind::NoInstructions | ErrorKind::NoStages => {
@@ -193,12 +191,21 @@ impl ErrorKind {
             }
             ErrorKind::MissingEquals(_) => "write name=value, with quotes around a value that has spaces",
             ErrorKind::MissingValue(_) => "write name=value",
+            ErrorKind::BlankName(_) => "write the name before the equals sign, without a blank between them",
             ErrorKind::UnterminatedHeredoc(_) => "end it with a line that holds nothing but its name",
             ErrorKind::HeredocDestination(_) => "put the destination last",
+            ErrorKind::ChainedOnbuild => "write ONBUILD once: a trigger runs in the build that follows, and no later",
+            ErrorKind::ForbiddenTrigger(_) => "write it into the Dockerfile whose build is to be triggered",
+            ErrorKind::TriggerCount(_) => "give each instruction an ONBUILD of its own",
+            ErrorKind::EmptyVolume => "write a path, such as /data",
             ErrorKind::ShellNotJson => r#"write SHELL ["executable", "parameter"]"#,
             ErrorKind::InvalidNetwork(_) => "use default, none or host",
             ErrorKind::InvalidSecurity(_) => "use sandbox or insecure",
-            _ => return None,
-        })
+        };
+        text.to_owned()
     }
+}
+
+fn instructions() -> String {
+    format!("the instructions are {}", Keyword::ALL.map(Keyword::as_str).join(", "))
 }

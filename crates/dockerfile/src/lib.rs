@@ -24,7 +24,7 @@ pub use ast::{
     Transfer, Word,
 };
 pub use duration::GoDuration;
-pub use error::{Error, ErrorKind, Problem};
+pub use error::{Error, ErrorKind, FlagError, HealthcheckError, MountError, Problem};
 pub use parse::{parse, parse_onbuild};
 pub use source::{Excerpt, Position, Source, Span, Spanned};
 pub use suggest::did_you_mean;

@@ -1,5 +1,7 @@
 //! Archives among the sources of ADD: told by their content, read into members.
 
+mod capability;
+
 use std::io::Read;
 
 use context::Spool;
@@ -45,7 +47,8 @@ fn read_members(mut reader: Reader<impl Read>, archive: Option<Fingerprint>) -> 
     let mut spool = Spool::new(&std::env::temp_dir(), archive)?;
     let mut members = Vec::new();
     let mut room = MAX_MEMORY;
-    while let Some(entry) = reader.next_entry()? {
+    while let Some(mut entry) = reader.next_entry()? {
+        capability::check(&mut entry)?;
         room = room.checked_sub(entry.footprint()).ok_or_else(|| too_many(&entry))?;
         let content = match entry.kind {
             EntryKind::File { size } => Some(spool.keep(&mut reader, size).map_err(of_archive)?),
@@ -64,7 +67,11 @@ fn of_archive(error: context::Error) -> Error {
     }
 }
 
-fn too_many(entry: &Entry) -> Error {
-    let problem = format!("names and attributes of an archive may take at most {} GiB of memory", MAX_MEMORY >> 30);
+fn refused(entry: &Entry, problem: String) -> Error {
     layer::Error::Refused { member: entry.path.to_string(), problem }.into()
+}
+
+fn too_many(entry: &Entry) -> Error {
+    let limit = MAX_MEMORY >> 30;
+    refused(entry, format!("names and attributes of an archive may take at most {limit} GiB of memory"))
 }

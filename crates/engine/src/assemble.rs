@@ -2,6 +2,7 @@
 
 use graph::Graph;
 use layer::Compression;
+use oci::calendar::Utc;
 use oci::{Descriptor, ImageConfig, Index, Manifest, MediaType, Platform};
 
 use crate::layers::LayerRef;
@@ -182,17 +183,7 @@ pub(crate) fn compression(asked: &[Option<Compression>], all_local_registries: b
 
 /// `seconds` since 1970 as RFC 3339 in UTC. Civil-from-days: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 pub(crate) fn rfc3339(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+    format!("{}Z", Utc::of_unix(seconds).to_rfc3339())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dockerfile::Source;
+use dockerfile::{Source, did_you_mean};
 use futures_util::future::try_join_all;
 use graph::{BaseNeed, BaseOrigin, ResolvedBase};
 use oci::{Descriptor, Digest, ImageConfig, Index, Manifest, Platform, Reference, Repository};
@@ -14,12 +14,24 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::event::Events;
 use crate::layers::{LayerRef, Origin, blocking};
-use crate::{Error, PullPolicy, layout};
+use crate::{Error, ErrorKind, PullPolicy, layout};
 
 /// The largest config that is read.
 const MAX_CONFIG: u64 = 16 << 20;
 /// The kind of the store's records of what tags were last resolved to.
 const RECORD: &str = "base";
+
+/// Names the stage that was perhaps meant by an image that cannot be had.
+fn mistyped(error: Error, need: &BaseNeed) -> Error {
+    let lacking = error.kind() == ErrorKind::Registry || matches!(error, Error::BaseOffline(_));
+    let BaseOrigin::Image(reference) = &need.origin else { return error };
+    let name = reference.familiar();
+    let name = name.strip_suffix(":latest").unwrap_or(&name);
+    match did_you_mean(name, need.stages.iter().map(String::as_str)) {
+        Some(stage) if lacking => Error::MistypedStage { stage: stage.to_owned(), cause: Box::new(error) },
+        _ => error,
+    }
+}
 
 /// An image that steps start from or copy from.
 #[derive(Debug, Clone)]
@@ -31,17 +43,20 @@ pub(crate) struct BaseImage {
     pub(crate) named_digest: Digest,
 }
 
-/// Resolves bases; each name is asked for once per build.
+type Found = Arc<OnceCell<Result<Arc<BaseImage>, Arc<Error>>>>;
+
+/// Resolves bases; each is looked up once, whoever asks for it, and so is each name.
 pub(crate) struct Bases {
     store: Arc<Store>,
     client: Client,
     policy: PullPolicy,
     names: Mutex<BTreeMap<Reference, Arc<OnceCell<Descriptor>>>>,
+    images: Mutex<BTreeMap<(BaseOrigin, Platform), Found>>,
 }
 
 impl Bases {
     pub(crate) fn new(store: Arc<Store>, client: Client, policy: PullPolicy) -> Self {
-        Self { store, client, policy, names: Mutex::default() }
+        Self { store, client, policy, names: Mutex::default(), images: Mutex::default() }
     }
 
     /// Resolves all of `needs` side by side.
@@ -51,13 +66,20 @@ impl Bases {
         source: &Arc<Source>,
         events: &Events,
     ) -> Result<Vec<Arc<BaseImage>>, Error> {
-        let all = needs
-            .iter()
-            .map(|need| async { self.resolve(need, events).await.map_err(|error| error.within(source, need.span)) });
+        let all = needs.iter().map(|need| async {
+            self.resolve(need, events).await.map_err(|error| mistyped(error, need).within(source, need.span))
+        });
         try_join_all(all).await
     }
 
     async fn resolve(&self, need: &BaseNeed, events: &Events) -> Result<Arc<BaseImage>, Error> {
+        let key = (need.origin.clone(), need.platform.clone());
+        let cell = Arc::clone(self.images.lock().await.entry(key).or_default());
+        let found = cell.get_or_init(|| async { self.find(need, events).await.map_err(Arc::new) }).await;
+        Ok(found.clone()?)
+    }
+
+    async fn find(&self, need: &BaseNeed, events: &Events) -> Result<Arc<BaseImage>, Error> {
         let vertex = events.start(format!("[internal] load metadata for {}", shown(&need.origin)));
         let image = match &need.origin {
             BaseOrigin::Image(reference) => self.image(reference, &need.platform).await,
@@ -264,4 +286,30 @@ fn from_layout(store: &Store, dir: &Path, object: Option<&str>, platform: &Platf
     let layers = layer_refs(&manifest, &config, &chosen.digest, &Origin::Layout(dir.to_owned()))?;
     let resolved = ResolvedBase { digest: chosen.digest, config };
     Ok(BaseImage { resolved, layers, name, named_digest: named.digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn need(name: &str) -> BaseNeed {
+        let platform = "linux/amd64".parse().expect("a platform");
+        let origin = BaseOrigin::Image(name.parse().expect("a reference"));
+        BaseNeed { origin, platform, span: None, stages: vec!["build".into(), "test".into()] }
+    }
+
+    fn hint(error: Error, name: &str) -> Option<String> {
+        mistyped(error, &need(name)).hint()
+    }
+
+    #[test]
+    fn the_stage_that_was_perhaps_meant_is_named() {
+        let absent = |name: &str| Error::BaseNotFound(name.parse().expect("a reference"));
+        let stage = Some("did you mean the stage build?".to_owned());
+        assert_eq!(hint(absent("biuld"), "biuld"), stage);
+        assert_eq!(hint(Error::BaseOffline("biuld".parse().expect("a reference")), "biuld:latest"), stage);
+        assert_eq!(mistyped(absent("biuld"), &need("biuld")).kind(), ErrorKind::Registry);
+        assert_eq!(hint(absent("debian"), "debian"), absent("debian").hint());
+        assert_eq!(hint(Error::Cancelled, "biuld"), None);
+    }
 }

@@ -1,12 +1,11 @@
 //! The walk of a build: contexts and text, plan, bases, execution, images, sinks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dockerfile::{Dockerfile, Source, Span};
 use futures_util::future::try_join_all;
-use graph::{BaseOrigin, Graph, NamedContext, Plan, Request, ResolvedBases, StepId};
+use graph::{BaseNeed, BaseOrigin, Graph, NamedContext, Plan, Request, ResolvedBase, ResolvedBases, StepId, StepKey};
 use layer::Compression;
 use oci::{Descriptor, Digest, Platform, Reference};
 use registry::Client;
@@ -16,15 +15,19 @@ use crate::assemble::{Built, compression};
 use crate::bases::{BaseImage, Bases};
 use crate::cache::{self, Imported};
 use crate::cancel::Cancel;
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, Sources};
 use crate::event::{EventSink, Events, Transfers};
-use crate::execute::{Executor, Work};
+use crate::execute::{Beneath, Executor, Shared, Work};
 use crate::layers::Layers;
 use crate::outbound::{Outbound, is_loopback};
 use crate::output::{Outcome, Writer};
 use crate::run::{self, Runner};
+use crate::sink::push::Sent;
+use crate::snapshot::Snapshot;
 use crate::steps::Setting;
-use crate::{BuildRequest, ContextSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy};
+use crate::{
+    BuildRequest, ContextSource, DockerfileSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy,
+};
 
 /// What builds share: the store and the registries.
 #[derive(Clone)]
@@ -77,79 +80,240 @@ impl Engine {
     /// # Errors
     /// When the Dockerfile, a context, a base, a step or a destination fails.
     pub async fn build(&self, request: &BuildRequest, sink: Arc<dyn EventSink>) -> Result<BuildReport, Error> {
-        let events = Events::new(sink);
-        let cancel = Cancel::default();
-        let _stop = cancel.on_drop();
-        check(request)?;
-        let (contexts, file) = self.load(request, &events).await?;
-        let (graphs, images) = self.plan_all(&file, request, &contexts, &events).await?;
-        let warnings = report_plans(&file.source, &graphs, &events);
-        for step in graphs.iter().flat_map(|graph| &graph.steps) {
-            run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
-        }
-        let transfers = Arc::new(Transfers::new(&events));
-        let client = self.client.observed(Arc::clone(&transfers) as Arc<dyn registry::Observer>);
-        let layers = Layers::new(Arc::clone(&self.store), client.clone(), request.pull == PullPolicy::Offline);
-        let times = timestamp(request, &graphs);
-        let work = Work {
-            source: Arc::clone(&file.source),
-            setting: Setting { timestamp: times, normalize_modes: request.normalize_modes },
-            compression: chosen_compression(request)?,
-            runner: Runner::new(layers.clone(), request.sandbox.clone(), times, cancel.clone()),
-            imported: Imported::read(&request.cache_from, &client, &events).await,
-            layers,
-            outbound: Outbound::of(request, &client),
-            contexts: Arc::new(contexts),
-            cancel,
-            fresh: AtomicBool::new(false),
-        };
-        if request.outputs.iter().any(Output::wants_blobs) {
-            graphs
-                .iter()
-                .filter_map(|graph| bottom(graph, &images))
-                .for_each(|base| work.layers.want_blobs(&base.layers));
-        }
-        let mut outcome = execute(&work, &graphs, &images, &events).await?;
-        if request.cache_to.iter().any(|target| target.place.is_none()) {
-            outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
-        }
-        let writer = Writer { store: &self.store, client, transfers, request, work: &work, events: &events };
-        let mut report = writer.write_all(&outcome).await?;
-        writer.write_caches(&outcome.made).await?;
-        report.warnings = warnings;
-        report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
-        report.bases = images.values().map(|image| (image.name.clone(), image.named_digest.clone())).collect();
-        Ok(report)
+        let session = Session::new(self, Events::new(sink));
+        let _stop = session.cancel.on_drop();
+        let planned = session.plan(request, &BTreeMap::new(), &session.events).await?;
+        let own = chosen_compression(request)?;
+        Ok(session.carry_out(request, &planned, &BTreeMap::new(), own, &session.events).await?.report)
     }
 
     pub(crate) async fn load(&self, request: &BuildRequest, events: &Events) -> Result<(Contexts, Dockerfile), Error> {
-        let vertex = events.start("[internal] load build definition and contexts");
-        let opened = Contexts::open(&request.context, &request.named_contexts, &request.dockerfile).await;
-        let parsed = opened.and_then(|(contexts, source)| Ok((contexts, dockerfile::parse(source)?)));
-        vertex.finish(false, parsed)
+        load(request, &Arc::default(), events).await
     }
 
     pub(crate) fn bases(&self, request: &BuildRequest) -> Bases {
         Bases::new(Arc::clone(&self.store), self.client.clone(), request.pull)
     }
+}
 
-    async fn plan_all(
+async fn load(
+    request: &BuildRequest,
+    sources: &Arc<Sources>,
+    events: &Events,
+) -> Result<(Contexts, Dockerfile), Error> {
+    let vertex = events.start("[internal] load build definition and contexts");
+    let opened = Contexts::open(&request.context, &request.named_contexts, &request.dockerfile, sources).await;
+    let parsed = opened.and_then(|(contexts, source)| Ok((contexts, dockerfile::parse(source)?)));
+    vertex.finish(false, parsed)
+}
+
+/// What the builds of one run share.
+pub(crate) struct Session<'e> {
+    store: &'e Arc<Store>,
+    pub(crate) events: Events,
+    pub(crate) cancel: Cancel,
+    client: Client,
+    transfers: Arc<Transfers>,
+    sources: Arc<Sources>,
+    bases: Mutex<BTreeMap<PullPolicy, Arc<Bases>>>,
+    /// By whether registries may be asked.
+    layers: [Layers; 2],
+    shared: Arc<Shared>,
+    sent: Sent,
+    /// The steps whose layers become part of any image.
+    pub(crate) kept: OnceLock<BTreeSet<StepKey>>,
+}
+
+/// A build that is planned.
+pub(crate) struct Planned {
+    pub(crate) platforms: Vec<Platform>,
+    /// For each of the platforms.
+    pub(crate) graphs: Vec<Graph>,
+    source: Arc<Source>,
+    images: BaseImages,
+    contexts: Arc<Contexts>,
+    warnings: usize,
+}
+
+/// A build that is done.
+pub(crate) struct Finished {
+    pub(crate) report: BuildReport,
+    platforms: Vec<Platform>,
+    /// For each of the platforms, what stands beneath an image that is built upon it.
+    results: Vec<Beneath>,
+}
+
+impl<'e> Session<'e> {
+    pub(crate) fn new(engine: &'e Engine, events: Events) -> Self {
+        let transfers = Arc::new(Transfers::new(&events));
+        let client = engine.client.observed(Arc::clone(&transfers) as Arc<dyn registry::Observer>);
+        let layers = |offline| Layers::new(Arc::clone(&engine.store), client.clone(), offline);
+        Self {
+            store: &engine.store,
+            cancel: Cancel::default(),
+            sources: Arc::default(),
+            bases: Mutex::default(),
+            layers: [layers(false), layers(true)],
+            shared: Arc::new(Shared::new()),
+            sent: Sent::default(),
+            kept: OnceLock::new(),
+            events,
+            client,
+            transfers,
+        }
+    }
+
+    fn bases(&self, policy: PullPolicy) -> Arc<Bases> {
+        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Bases::new(Arc::clone(self.store), self.client.clone(), policy));
+        Arc::clone(bases.entry(policy).or_insert_with(new))
+    }
+
+    fn layers(&self, policy: PullPolicy) -> &Layers {
+        &self.layers[usize::from(policy == PullPolicy::Offline)]
+    }
+
+    /// Opens contexts, reads the Dockerfile and decides what is to be done. `needed` are the images of this run that it is
+    /// built upon.
+    pub(crate) async fn plan(
         &self,
-        file: &Dockerfile,
         request: &BuildRequest,
-        contexts: &Contexts,
+        needed: &BTreeMap<String, Arc<Planned>>,
         events: &Events,
-    ) -> Result<(Vec<Graph>, BaseImages), Error> {
-        let bases = self.bases(request);
+    ) -> Result<Planned, Error> {
+        check(request)?;
+        let (contexts, file) = load(request, &self.sources, events).await?;
         let platforms = platforms(request);
+        let bases = self.bases(request.pull);
         let plans = platforms.iter().map(|platform| async {
             let multi_platform = platforms.len() > 1;
-            let request = Request { multi_platform, ..graph_request(request, platform, contexts)? };
-            plan_one(file, &request, &bases, events).await
+            let request = Request { multi_platform, ..graph_request(request, platform, Some(&contexts))? };
+            plan_one(&file, &request, &bases, needed, events).await
         });
         let (graphs, images): (Vec<Graph>, Vec<BaseImages>) = try_join_all(plans).await?.into_iter().unzip();
-        Ok((graphs, images.into_iter().flatten().collect()))
+        let warnings = report_plans(&file.source, &graphs, events);
+        for step in graphs.iter().flat_map(|graph| &graph.steps) {
+            run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
+        }
+        let images = images.into_iter().flatten().collect();
+        Ok(Planned { platforms, graphs, source: file.source, images, contexts: Arc::new(contexts), warnings })
     }
+
+    /// Looks up the bases of a build whose contexts are not there yet, as far as they can be told.
+    pub(crate) async fn warm(
+        &self,
+        request: &BuildRequest,
+        needed: &BTreeMap<String, Arc<Planned>>,
+        events: &Events,
+    ) -> Result<(), Error> {
+        let source = match &request.dockerfile {
+            DockerfileSource::Text(text) => Source::from_bytes("Dockerfile".to_owned(), text.as_bytes()),
+            DockerfileSource::Path(path) => {
+                Source::from_bytes(path.display().to_string(), &context::read_dockerfile(path)?)
+            }
+            DockerfileSource::Default => return Ok(()),
+        };
+        let (file, bases) = (dockerfile::parse(source)?, self.bases(request.pull));
+        for platform in platforms(request) {
+            plan_one(&file, &graph_request(request, &platform, None)?, &bases, needed, events).await?;
+        }
+        Ok(())
+    }
+
+    /// Executes what was planned and writes the result to where it is wanted. `needed` are the images of this run that it
+    /// is built upon.
+    pub(crate) async fn carry_out(
+        &self,
+        request: &BuildRequest,
+        planned: &Planned,
+        needed: &BTreeMap<String, Arc<Finished>>,
+        compression: Compression,
+        events: &Events,
+    ) -> Result<Finished, Error> {
+        let work = self.work(request, planned, compression, events).await;
+        if request.outputs.iter().any(Output::wants_blobs) {
+            let bottoms = planned.graphs.iter().filter_map(|graph| bottom(graph, &planned.images));
+            bottoms.for_each(|base| work.layers.want_blobs(&base.layers));
+        }
+        let (mut outcome, results) = self.execute(&work, planned, needed, events).await?;
+        if request.cache_to.iter().any(|target| target.place.is_none()) {
+            outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
+        }
+        let (client, transfers) = (self.client.clone(), Arc::clone(&self.transfers));
+        let writer = Writer { store: self.store, client, transfers, request, work: &work, events, sent: &self.sent };
+        let mut report = writer.write_all(&outcome).await?;
+        writer.write_caches(&outcome).await?;
+        report.warnings = planned.warnings;
+        report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
+        let bases = planned.images.values();
+        report.bases = bases.map(|image| (image.name.clone(), image.named_digest.clone())).collect();
+        Ok(Finished { report, platforms: planned.platforms.clone(), results })
+    }
+
+    async fn work(&self, request: &BuildRequest, planned: &Planned, compression: Compression, events: &Events) -> Work {
+        let times = timestamp(request, &planned.graphs);
+        let layers = self.layers(request.pull).clone();
+        Work {
+            source: Arc::clone(&planned.source),
+            setting: Setting { timestamp: times, normalize_modes: request.normalize_modes },
+            compression,
+            runner: Runner::new(layers.clone(), request.sandbox.clone(), times, self.cancel.clone()),
+            process: format!("{:?} {:?}", request.sandbox, request.cache_from),
+            imported: Imported::read(&request.cache_from, &self.client, events).await,
+            layers,
+            outbound: Outbound::of(request, &self.client),
+            contexts: Arc::clone(&planned.contexts),
+            cancel: self.cancel.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    async fn execute(
+        &self,
+        work: &Work,
+        planned: &Planned,
+        needed: &BTreeMap<String, Arc<Finished>>,
+        events: &Events,
+    ) -> Result<(Outcome, Vec<Beneath>), Error> {
+        let graphs = &planned.graphs;
+        let merged = graph::merge(&graphs.iter().collect::<Vec<_>>());
+        let places = |graph: &Graph, places: &[StepId]| -> Vec<StepId> {
+            graph.chain().into_iter().filter_map(|step| places.get(step.0).copied()).collect()
+        };
+        let chains: Vec<Vec<StepId>> = graphs.iter().zip(&merged.places).map(|(g, p)| places(g, p)).collect();
+        let elsewhere = self.kept.get();
+        let elsewhere = merged.steps.iter().filter(|step| elsewhere.is_some_and(|kept| kept.contains(&step.key)));
+        let kept: BTreeSet<StepId> = chains.iter().flatten().copied().chain(elsewhere.map(|step| step.id)).collect();
+        let base = |base: &graph::Base| beneath(base, &planned.images, needed);
+        let executor = Executor::new(&merged.steps, kept, work, &base, events);
+        let roots: Vec<StepId> = chains.iter().filter_map(|chain| chain.last().copied()).collect();
+        let snapshots = try_join_all(roots.iter().map(|root| executor.snapshot(*root))).await?;
+        let built =
+            graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
+        let results = roots.iter().zip(&snapshots);
+        let results = results
+            .map(|(root, snapshot)| Beneath { snapshot: Arc::clone(snapshot), identity: executor.key(*root).clone() });
+        let results = results.collect();
+        Ok((Outcome::new(built, snapshots, executor.made(), executor.fresh()), results))
+    }
+}
+
+/// The one of `parts` for `wanted`; of an image for one platform, that one.
+fn part<'p, T>(platforms: &[Platform], parts: &'p [T], wanted: &Platform) -> Option<&'p T> {
+    match parts {
+        [only] => Some(only),
+        _ => parts.get(platforms.iter().position(|platform| platform == wanted)?),
+    }
+}
+
+fn beneath(base: &graph::Base, images: &BaseImages, needed: &BTreeMap<String, Arc<Finished>>) -> Option<Beneath> {
+    if let BaseOrigin::Target(name) = &base.need.origin {
+        let finished = needed.get(name)?;
+        return part(&finished.platforms, &finished.results, &base.need.platform).cloned();
+    }
+    let image = images.get(&(base.need.origin.clone(), base.need.platform.clone()))?;
+    let snapshot = Arc::new(Snapshot::of_layers(image.layers.clone()));
+    Some(Beneath { snapshot, identity: base.digest.clone() })
 }
 
 /// Plans, and plans again with the bases resolved that were found to be needed.
@@ -157,6 +321,7 @@ async fn plan_one(
     file: &Dockerfile,
     request: &Request,
     bases: &Bases,
+    needed: &BTreeMap<String, Arc<Planned>>,
     events: &Events,
 ) -> Result<(Graph, BaseImages), Error> {
     let mut resolved = ResolvedBases::default();
@@ -166,12 +331,32 @@ async fn plan_one(
             Plan::Ready(graph) => return Ok((*graph, images)),
             Plan::Needs(needs) => needs,
         };
-        let found = bases.resolve_all(&needs, &file.source, events).await?;
-        for (need, image) in needs.iter().zip(found) {
+        let (own, foreign): (Vec<_>, Vec<_>) = needs.into_iter().partition(|need| is_of(need, needed));
+        for need in &own {
+            resolved.insert(need, planned_base(need, needed).map_err(|error| error.within(&file.source, need.span))?);
+        }
+        let found = bases.resolve_all(&foreign, &file.source, events).await?;
+        for (need, image) in foreign.iter().zip(found) {
             resolved.insert(need, image.resolved.clone());
             images.insert((need.origin.clone(), need.platform.clone()), image);
         }
     }
+}
+
+fn is_of(need: &BaseNeed, needed: &BTreeMap<String, Arc<Planned>>) -> bool {
+    matches!(&need.origin, BaseOrigin::Target(name) if needed.contains_key(name))
+}
+
+/// An image of this run as a base: its config is known before it is built.
+fn planned_base(need: &BaseNeed, needed: &BTreeMap<String, Arc<Planned>>) -> Result<ResolvedBase, Error> {
+    let BaseOrigin::Target(name) = &need.origin else { return Err(Error::Internal("no image of this run".into())) };
+    let planned = needed.get(name).ok_or_else(|| Error::Internal(format!("{name} is not planned")))?;
+    let graph = part(&planned.platforms, &planned.graphs, &need.platform).ok_or_else(|| Error::JobPlatform {
+        needed: name.clone(),
+        wanted: Box::new(need.platform.clone()),
+        offered: planned.platforms.clone(),
+    })?;
+    Ok(ResolvedBase { digest: graph.step(graph.root).key.0.clone(), config: graph.config.clone() })
 }
 
 /// The image that the graph's result is built upon.
@@ -181,21 +366,6 @@ fn bottom<'i>(graph: &Graph, images: &'i BaseImages) -> Option<&'i Arc<BaseImage
         graph::Op::Base(base) => images.get(&(base.need.origin.clone(), base.need.platform.clone())),
         _ => None,
     }
-}
-
-async fn execute(work: &Work, graphs: &[Graph], images: &BaseImages, events: &Events) -> Result<Outcome, Error> {
-    let merged = graph::merge(&graphs.iter().collect::<Vec<_>>());
-    let places = |graph: &Graph, places: &[StepId]| -> Vec<StepId> {
-        graph.chain().into_iter().filter_map(|step| places.get(step.0).copied()).collect()
-    };
-    let chains: Vec<Vec<StepId>> = graphs.iter().zip(&merged.places).map(|(g, p)| places(g, p)).collect();
-    let kept: BTreeSet<StepId> = chains.iter().flatten().copied().collect();
-    let base = |base: &graph::Base| images.get(&(base.need.origin.clone(), base.need.platform.clone())).cloned();
-    let executor = Executor::new(&merged.steps, kept, work, &base, events);
-    let roots = chains.iter().filter_map(|chain| chain.last()).map(|root| executor.snapshot(*root));
-    let snapshots = try_join_all(roots).await?;
-    let built = graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
-    Ok(Outcome::new(built, snapshots, executor.made()))
 }
 
 fn check(request: &BuildRequest) -> Result<(), Error> {
@@ -217,7 +387,7 @@ pub(crate) fn platforms(request: &BuildRequest) -> Vec<Platform> {
 pub(crate) fn graph_request(
     request: &BuildRequest,
     platform: &Platform,
-    contexts: &Contexts,
+    contexts: Option<&Contexts>,
 ) -> Result<Request, Error> {
     let named = request.named_contexts.iter().map(|(name, source)| Ok((name.clone(), named_context(source)?)));
     let build_args = request.build_args.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
@@ -227,8 +397,9 @@ pub(crate) fn graph_request(
         build_platform: Platform::host(),
         platform_is_explicit: !request.platforms.is_empty(),
         labels: request.labels.clone(),
+        context: contexts.map(|contexts| contexts.main_for(platform)).unwrap_or_default(),
         named_contexts: named.collect::<Result<_, Error>>()?,
-        ignored: contexts.ignored().cloned(),
+        ignored: contexts.and_then(Contexts::ignored).cloned(),
         run: match request.run {
             RunPolicy::Execute => graph::RunPolicy::Execute,
             RunPolicy::Skip => graph::RunPolicy::Skip,
@@ -256,9 +427,13 @@ fn named_context(source: &ContextSource) -> Result<NamedContext, Error> {
             Some(parsed) => NamedContext::Git(parsed.map_err(Error::Conflict)?),
             None => return Err(Error::Conflict(format!("{text} is no git repository"))),
         },
+        ContextSource::Platforms(_) => {
+            return Err(Error::Conflict("only the main build context can be another for each platform".into()));
+        }
         ContextSource::Stdin => {
             return Err(Error::Conflict("standard input can only be the main build context".into()));
         }
+        ContextSource::Job(name) => NamedContext::Target(name.clone()),
     })
 }
 
@@ -271,7 +446,7 @@ fn timestamp(request: &BuildRequest, graphs: &[Graph]) -> TimestampPolicy {
     }
 }
 
-fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
+pub(crate) fn chosen_compression(request: &BuildRequest) -> Result<Compression, Error> {
     let asked: Vec<Option<Compression>> =
         request.outputs.iter().filter_map(Output::form).map(|form| form.compression).collect();
     let local = |output: &Output| match output {

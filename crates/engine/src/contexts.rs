@@ -1,4 +1,4 @@
-//! Build contexts and what ADD fetches, as trees; each fetched once per build.
+//! Build contexts and what ADD fetches, as trees; each opened or fetched once for all builds of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -11,6 +11,7 @@ use dockerfile::Source;
 use dockerfile::ignore::Patterns;
 use graph::{GitSource, HttpSource, InlineFile};
 use layer::{Content, Entry, EntryKind, FileIdentity, SourceTree, TreeError};
+use oci::Platform;
 use rootfs::TreePath;
 use tokio::sync::OnceCell;
 
@@ -20,6 +21,8 @@ use crate::{ContextSource, DockerfileSource, Error};
 
 /// The context that the command line names.
 pub(crate) const MAIN: &str = "";
+/// The main contexts of platforms that have their own are called so, and the platform. No name of a named context begins so.
+const MAIN_OF: &str = "::";
 /// A Dockerfile that comes as a stream is no longer than this.
 const MAX_DOCKERFILE: u64 = 16 << 20;
 
@@ -28,15 +31,26 @@ type Shared = Arc<dyn SourceTree>;
 /// The trees of a build that are no stage's.
 pub(crate) struct Contexts {
     local: BTreeMap<String, Shared>,
+    /// What each of them is: equal identities, equal trees.
+    identities: BTreeMap<String, String>,
+    /// The names of the main contexts of platforms that have their own.
+    by_platform: BTreeMap<Platform, String>,
     /// The names of those that are directories of this machine.
     directories: BTreeSet<String>,
     ignored: Option<Patterns>,
+    sources: Arc<Sources>,
+}
+
+/// What builds of one run opened and fetched.
+#[derive(Default)]
+pub(crate) struct Sources {
+    opened: Mutex<BTreeMap<String, Arc<OnceCell<Opened>>>>,
     fetched: Mutex<BTreeMap<String, Arc<OnceCell<Shared>>>>,
     http: OnceLock<reqwest::Client>,
-    scratch: PathBuf,
 }
 
 /// A context, and the Dockerfile that came with it or is found in it.
+#[derive(Clone)]
 struct Opened {
     tree: Shared,
     dockerfile: Option<Vec<u8>>,
@@ -52,65 +66,61 @@ impl Contexts {
         main: &ContextSource,
         named: &BTreeMap<String, ContextSource>,
         dockerfile: &DockerfileSource,
+        sources: &Arc<Sources>,
     ) -> Result<(Self, Source), Error> {
         let mut contexts = Self {
             local: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            by_platform: BTreeMap::new(),
             directories: directories(main, named),
             ignored: None,
-            fetched: Mutex::default(),
-            http: OnceLock::new(),
-            scratch: std::env::temp_dir(),
+            sources: Arc::clone(sources),
         };
         let path = match dockerfile {
             DockerfileSource::Path(path) => Some(path.as_path()),
             _ => None,
         };
-        let opened = contexts.open_one(main, path).await?;
+        let (identity, opened) = sources.opened(main, path).await?;
         let source = read_dockerfile(dockerfile, &opened)?;
-        contexts.local.insert(MAIN.to_owned(), opened.tree);
+        contexts.insert(MAIN, identity, opened.tree);
+        contexts.open_platforms(main).await?;
         contexts.ignored = opened.ignored;
-        for (name, source) in named {
-            if is_files(source) {
-                let opened = contexts.open_one(source, None).await?;
-                contexts.local.insert(name.clone(), opened.tree);
-            }
+        for (name, source) in named.iter().filter(|(_, source)| is_files(source)) {
+            let (identity, opened) = sources.opened(source, None).await?;
+            contexts.insert(name, identity, opened.tree);
         }
         Ok((contexts, source))
     }
 
-    async fn open_one(&self, source: &ContextSource, dockerfile: Option<&Path>) -> Result<Opened, Error> {
-        let plain = |tree: Shared| Opened { tree, dockerfile: None, directory: None, ignored: None };
-        match source {
-            ContextSource::Directory(path) => {
-                let default = path.join("Dockerfile");
-                let file = context::ignore_file(Some(dockerfile.unwrap_or(&default)), path)?;
-                let ignored = file.map(|file| file.patterns);
-                let directory = Directory::open(path, ignored.clone())?;
-                Ok(Opened { directory: Some(path.clone()), ignored, ..plain(Arc::new(directory)) })
+    /// Opens the main contexts of platforms; those that are alike are one, so that their steps are.
+    async fn open_platforms(&mut self, main: &ContextSource) -> Result<(), Error> {
+        let ContextSource::Platforms(platforms) = main else { return Ok(()) };
+        let mut names: BTreeMap<&BTreeMap<String, PathBuf>, String> = BTreeMap::new();
+        for (platform, paths) in platforms {
+            let name = names.entry(paths).or_insert_with(|| format!("{MAIN_OF}{platform}")).clone();
+            if !self.local.contains_key(&name) {
+                let sources = Arc::clone(&self.sources);
+                let (identity, opened) = sources.opened(&ContextSource::Mapped(paths.clone()), None).await?;
+                self.insert(&name, identity, opened.tree);
             }
-            ContextSource::Stdin => {
-                let scratch = self.scratch.clone();
-                blocking(move || archive_or_dockerfile(std::io::stdin(), &scratch)).await
-            }
-            ContextSource::Empty => Ok(plain(Arc::new(Mapped::new()))),
-            ContextSource::Http(url) => {
-                let download = self.download(url, None).await?;
-                let scratch = self.scratch.clone();
-                blocking(move || archive_or_dockerfile(download.reader(), &scratch)).await
-            }
-            ContextSource::Git(text) => {
-                let source = git::parse_context(text).map_err(context::Error::from)?;
-                let source = source.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
-                Ok(plain(self.check_out(source).await?))
-            }
-            ContextSource::Mapped(paths) => {
-                let (tree, ignored) = mapped(paths, dockerfile)?;
-                Ok(Opened { ignored, ..plain(tree) })
-            }
-            ContextSource::Image(_) | ContextSource::Layout { .. } => {
-                Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
-            }
+            self.by_platform.insert(platform.clone(), name);
         }
+        Ok(())
+    }
+
+    /// What the main context is called for a platform.
+    pub(crate) fn main_for(&self, platform: &Platform) -> String {
+        self.by_platform.get(platform).map_or_else(|| MAIN.to_owned(), Clone::clone)
+    }
+
+    fn insert(&mut self, name: &str, identity: String, tree: Shared) {
+        self.identities.insert(name.to_owned(), identity);
+        self.local.insert(name.to_owned(), tree);
+    }
+
+    /// The local contexts' names, and what stands for their files.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.identities.iter().map(|(name, identity)| (name.as_str(), identity.as_str()))
     }
 
     /// What the main context's ignore file leaves out.
@@ -127,17 +137,69 @@ impl Contexts {
     pub(crate) async fn input(&self, input: &graph::Input) -> Result<Input, Error> {
         let local = |tree, origin: &str| Input { tree, origin: origin.to_owned(), local: true, asked: None };
         match input {
-            graph::Input::Context(name) if name == MAIN => Ok(local(self.named(name)?, "the build context")),
+            graph::Input::Context(name) if name == MAIN || name.starts_with(MAIN_OF) => {
+                Ok(local(self.named(name)?, "the build context"))
+            }
             graph::Input::Context(name) => Ok(local(self.named(name)?, &format!("the build context {name}"))),
             graph::Input::Inline(file) => Ok(local(inline(file)?, "the Dockerfile")),
-            graph::Input::Http(source) => Ok(local(self.fetch_http(source).await?, "the download")),
-            graph::Input::Git(source) => Ok(local(self.fetch_git(source).await?, "the git repository")),
+            graph::Input::Http(source) => Ok(local(self.sources.fetch_http(source).await?, "the download")),
+            graph::Input::Git(source) => Ok(local(self.sources.fetch_git(source).await?, "the git repository")),
             graph::Input::Step(_) => Err(Error::Internal("a step was asked of the contexts".into())),
         }
     }
 
     fn named(&self, name: &str) -> Result<Shared, Error> {
         self.local.get(name).cloned().ok_or_else(|| Error::Internal(format!("the context {name:?} was not opened")))
+    }
+}
+
+impl Sources {
+    /// A context, opened by whoever asks first. What its ignore file leaves out is part of what it is.
+    async fn opened(&self, source: &ContextSource, dockerfile: Option<&Path>) -> Result<(String, Opened), Error> {
+        let ignored = ignored(source, dockerfile)?;
+        let identity = oci::Digest::of(format!("{source:?} {ignored:?}").as_bytes()).to_string();
+        let memo = {
+            let mut opened = self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            Arc::clone(opened.entry(identity.clone()).or_default())
+        };
+        let opened = memo.get_or_try_init(|| self.open_one(source, ignored)).await?.clone();
+        Ok((identity, opened))
+    }
+
+    async fn open_one(&self, source: &ContextSource, ignored: Option<Patterns>) -> Result<Opened, Error> {
+        let plain = |tree: Shared| Opened { tree, dockerfile: None, directory: None, ignored: None };
+        match source {
+            ContextSource::Directory(path) => {
+                let directory = Directory::open(path, ignored.clone())?;
+                Ok(Opened { directory: Some(path.clone()), ignored, ..plain(Arc::new(directory)) })
+            }
+            ContextSource::Stdin => {
+                let scratch = std::env::temp_dir();
+                blocking(move || archive_or_dockerfile(std::io::stdin(), &scratch)).await
+            }
+            ContextSource::Empty => Ok(plain(Arc::new(Mapped::new()))),
+            ContextSource::Http(url) => {
+                let download = self.download(url, None).await?;
+                let scratch = std::env::temp_dir();
+                blocking(move || archive_or_dockerfile(download.reader(), &scratch)).await
+            }
+            ContextSource::Git(text) => {
+                let source = git::parse_context(text).map_err(context::Error::from)?;
+                let source = source.ok_or_else(|| Error::Conflict(format!("{text} is no git repository")))?;
+                Ok(plain(self.check_out(source).await?))
+            }
+            ContextSource::Mapped(paths) => {
+                let tree = mapped(paths, ignored.as_ref())?;
+                Ok(Opened { ignored, ..plain(tree) })
+            }
+            // Its files are opened for each platform; only the Dockerfile is read here, and its path is this machine's.
+            ContextSource::Platforms(_) => {
+                Ok(Opened { directory: Some(PathBuf::new()), ..plain(Arc::new(Mapped::new())) })
+            }
+            ContextSource::Image(_) | ContextSource::Layout { .. } | ContextSource::Job(_) => {
+                Err(Error::Conflict("an image cannot be the main build context; give it with --build-context".into()))
+            }
+        }
     }
 
     fn memo(&self, key: String) -> Arc<OnceCell<Shared>> {
@@ -156,7 +218,7 @@ impl Contexts {
 
     async fn download(&self, url: &str, checksum: Option<&oci::Digest>) -> Result<http::Download, Error> {
         let parsed = url.parse().map_err(|error| Error::Conflict(format!("{url} is no URL: {error}")))?;
-        Ok(http::fetch(self.http()?, &parsed, checksum, &self.scratch).await?)
+        Ok(http::fetch(self.http()?, &parsed, checksum, &std::env::temp_dir()).await?)
     }
 
     /// The client of downloads, made when first needed: it reads the machine's certificate authorities.
@@ -174,7 +236,7 @@ impl Contexts {
     }
 
     async fn check_out(&self, source: GitSource) -> Result<Shared, Error> {
-        let scratch = self.scratch.clone();
+        let scratch = std::env::temp_dir();
         let checkout = blocking(move || Ok(git::checkout(&source, &scratch)?)).await?;
         Ok(Arc::new(Repository(checkout)))
     }
@@ -190,26 +252,39 @@ fn is_files(source: &ContextSource) -> bool {
     matches!(source, ContextSource::Directory(_) | ContextSource::Mapped(_) | ContextSource::Empty)
 }
 
-/// Files and directories in their places; the ignore file of what is at the root counts for all.
-fn mapped(paths: &BTreeMap<String, PathBuf>, dockerfile: Option<&Path>) -> Result<(Shared, Option<Patterns>), Error> {
-    let (mut files, mut parts, mut ignored) = (Mapped::new(), Vec::<(TreePath, Shared)>::new(), None);
+/// What the ignore file of a context leaves out: of one that is mapped, that of the directory at its root.
+fn ignored(source: &ContextSource, dockerfile: Option<&Path>) -> Result<Option<Patterns>, Error> {
+    let (directory, dockerfile) = match source {
+        ContextSource::Directory(path) => (path, dockerfile.map_or_else(|| path.join("Dockerfile"), Path::to_owned)),
+        ContextSource::Mapped(paths) => match paths.iter().find(|(path, host)| is_root(path) && host.is_dir()) {
+            Some((_, host)) => (host, host.join(dockerfile.unwrap_or("Dockerfile".as_ref()))),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    Ok(context::ignore_file(Some(&dockerfile), directory)?.map(|file| file.patterns))
+}
+
+fn is_root(path: &str) -> bool {
+    TreePath::clean(path).is_ok_and(|path| path.is_root())
+}
+
+/// Files and directories in their places.
+fn mapped(paths: &BTreeMap<String, PathBuf>, ignored: Option<&Patterns>) -> Result<Shared, Error> {
+    let (mut files, mut parts) = (Mapped::new(), Vec::<(TreePath, Shared)>::new());
     for (path, host) in paths {
         let path = TreePath::clean(path).map_err(TreeError::from)?;
-        if !host.is_dir() {
+        if host.is_dir() {
+            parts.push((path, Arc::new(Directory::open(host, None)?)));
+        } else {
             files.insert_file(path, host)?;
-            continue;
         }
-        if path.is_root() && ignored.is_none() {
-            let file = context::ignore_file(Some(&host.join(dockerfile.unwrap_or("Dockerfile".as_ref()))), host)?;
-            ignored = file.map(|file| file.patterns);
-        }
-        parts.push((path, Arc::new(Directory::open(host, None)?)));
     }
     if parts.is_empty() {
-        return Ok((Arc::new(files), None));
+        return Ok(Arc::new(files));
     }
     parts.push((TreePath::root(), Arc::new(files)));
-    Ok((Arc::new(Union::new(parts, ignored.clone())), ignored))
+    Ok(Arc::new(Union::new(parts, ignored.cloned())))
 }
 
 fn archive_or_dockerfile(reader: impl Read + Send, scratch: &Path) -> Result<Opened, Error> {
@@ -250,7 +325,8 @@ fn read_dockerfile(wanted: &DockerfileSource, opened: &Opened) -> Result<Source,
 
 fn inline(file: &InlineFile) -> Result<Shared, Error> {
     if file.name.trim_start_matches('/').contains('/') {
-        return Err(Error::Conflict(format!("{:?} cannot be the name of a heredoc: it has a slash", file.name)));
+        let (what, hint) = (format!("the heredoc name {:?}", file.name), "it names a file: leave the slash out".into());
+        return Err(Error::Unsupported { what, hint });
     }
     let content = file.content.as_bytes().to_vec();
     let path = TreePath::clean(&file.name).map_err(TreeError::from)?;

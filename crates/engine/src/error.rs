@@ -46,6 +46,9 @@ pub enum Error {
     Pattern(#[source] dockerfile::ignore::Error),
     #[error("{0} is not in its registry")]
     BaseNotFound(Reference),
+    /// An image that cannot be had, whose name is nearly that of a stage.
+    #[error("{cause}")]
+    MistypedStage { stage: String, cause: Box<Error> },
     #[error("{0} is not in the local store, and --offline forbids to ask its registry")]
     BaseOffline(Reference),
     #[error("{digest} has {blobs} layers, but its config names {diff_ids}")]
@@ -92,6 +95,19 @@ pub enum Error {
     Replaces { name: Reference, platform: Box<Platform> },
     #[error("{name} was changed by others {times} times while it was being pushed")]
     Contended { name: Reference, times: usize },
+    /// The failure of work that several images share.
+    #[error(transparent)]
+    Shared(#[from] Arc<Error>),
+    /// A command that makes files for images.
+    #[error("the command {name} failed: {reason}{}", if output.is_empty() { String::new() } else { format!("\n{output}") })]
+    Command { name: String, reason: String, output: String },
+    /// Images that can only be built after themselves.
+    #[error("the images {} need each other: none can be built first", .0.join(" -> "))]
+    Cycle(Vec<String>),
+    #[error("{job} needs the image {needed}, which is none of those that are built")]
+    UnknownJob { job: String, needed: String },
+    #[error("the image {needed} is not built for {wanted}")]
+    JobPlatform { needed: String, wanted: Box<Platform>, offered: Vec<Platform> },
     #[error("the build was cancelled")]
     Cancelled,
     #[error("internal error: {0}")]
@@ -136,10 +152,29 @@ impl Error {
         }
     }
 
+    /// The same for all who wait for what failed.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        match self {
+            Self::Shared(shared) => shared,
+            own => Arc::new(own),
+        }
+    }
+
+    /// The same, told of at `span` of `source` when it happened in another Dockerfile.
+    pub(crate) fn in_file(self, source: &Arc<Source>, span: Option<Span>) -> Self {
+        match (self.location(), span) {
+            (Some((file, _)), Some(span)) if !Arc::ptr_eq(file, source) => {
+                Self::At { source_text: Arc::clone(source), span, cause: Box::new(self) }
+            }
+            _ => self,
+        }
+    }
+
     /// The same, at a place of the Dockerfile that is being built.
     pub(crate) fn at(self, span: Option<Span>) -> Self {
         match (span, &self) {
             (None, _) | (_, Self::At { .. } | Self::Spanned { .. }) => self,
+            (_, Self::Shared(cause)) if cause.location().is_some() => self,
             (Some(span), _) => Self::Spanned { span, cause: Box::new(self) },
         }
     }
@@ -159,6 +194,7 @@ impl Error {
             Self::Dockerfile(error) => Some((error.source_text(), error.span())),
             Self::Graph(error) => error.span().map(|span| (error.source_text(), span)),
             Self::At { source_text, span, .. } => Some((source_text, *span)),
+            Self::Shared(cause) => cause.location(),
             _ => None,
         }
     }
@@ -167,7 +203,8 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.kind(),
+            Self::At { cause, .. } | Self::Spanned { cause, .. } | Self::MistypedStage { cause, .. } => cause.kind(),
+            Self::Shared(cause) => cause.kind(),
             Self::Registry(_) | Self::BaseNotFound(_) | Self::Replaces { .. } | Self::Contended { .. } => {
                 ErrorKind::Registry
             }
@@ -193,6 +230,8 @@ impl Error {
             Self::Layer(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.hint(),
+            Self::Shared(cause) => cause.hint(),
+            Self::MistypedStage { stage, .. } => Some(format!("did you mean the stage {stage}?")),
             Self::Copy(error) => error.hint(),
             Self::Owner(error) => error.hint(),
             Self::Run(error) => error.hint(),
@@ -218,6 +257,8 @@ impl Error {
             Self::TagTwice(_) => "give each --tag once",
             Self::Replaces { .. } => "a tag by content means one content; --override (or --force) replaces it",
             Self::Contended { .. } => "push again",
+            Self::Cycle(_) => "take one of these contexts away, or make its files a stage of the image that needs them",
+            Self::UnknownJob { .. } => "name an image of the same run, or a reference of a registry",
             Self::Internal(_) => "this is a bug; please report it with the command line",
             _ => return None,
         })
@@ -225,7 +266,7 @@ impl Error {
 
     fn list_hint(&self) -> Option<String> {
         match self {
-            Self::NoPlatform { offered, .. } if !offered.is_empty() => {
+            Self::NoPlatform { offered, .. } | Self::JobPlatform { offered, .. } if !offered.is_empty() => {
                 let offered: Vec<String> = offered.iter().map(ToString::to_string).collect();
                 Some(format!("it has {}", offered.join(", ")))
             }

@@ -21,6 +21,8 @@ pub enum Event {
         id: VertexId,
         /// What it is, such as `[stage-1 2/5] COPY a b`.
         name: String,
+        /// Whose it is, where several images are built.
+        job: Option<Arc<str>>,
     },
     /// A part of it went on; `done` and `total` are bytes.
     Progress {
@@ -62,6 +64,13 @@ pub enum Event {
         /// Why it failed, if it did.
         error: Option<String>,
     },
+    /// One of several images went on.
+    Job {
+        /// Its name.
+        name: Arc<str>,
+        /// How far it is.
+        state: JobState,
+    },
     /// Something the user should know, though the build goes on.
     Warning {
         /// What, in one sentence.
@@ -69,6 +78,21 @@ pub enum Event {
         /// Where, as `Dockerfile:3`, if it has a place.
         location: Option<String>,
     },
+}
+
+/// How far one of several images is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// It waits for its turn.
+    Waiting,
+    /// Its execution began.
+    Began,
+    /// It is where it was wanted.
+    Done,
+    /// It failed, and why.
+    Failed(String),
+    /// It was not begun or given up, and why.
+    Skipped(String),
 }
 
 /// Where events go; called from any thread.
@@ -87,7 +111,10 @@ impl EventSink for Silent {
 
 /// Numbers vertices and stamps events; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Events(Arc<Stamper>);
+pub(crate) struct Events {
+    stamper: Arc<Stamper>,
+    job: Option<Arc<str>>,
+}
 
 struct Stamper {
     sink: Arc<dyn EventSink>,
@@ -97,17 +124,29 @@ struct Stamper {
 
 impl Events {
     pub(crate) fn new(sink: Arc<dyn EventSink>) -> Self {
-        Self(Arc::new(Stamper { sink, began: Instant::now(), next: 1.into() }))
+        Self { stamper: Arc::new(Stamper { sink, began: Instant::now(), next: 1.into() }), job: None }
+    }
+
+    /// The events of one of several images.
+    pub(crate) fn of_job(&self, name: &str) -> Self {
+        Self { stamper: Arc::clone(&self.stamper), job: Some(name.into()) }
+    }
+
+    /// Says how far the image is whose events these are.
+    pub(crate) fn job(&self, state: JobState) {
+        if let Some(name) = self.job.clone() {
+            self.emit(Event::Job { name, state });
+        }
     }
 
     fn emit(&self, event: Event) {
-        self.0.sink.event(self.0.began.elapsed(), event);
+        self.stamper.sink.event(self.stamper.began.elapsed(), event);
     }
 
     /// Begins a vertex; dropping it unfinished says that it was cancelled.
     pub(crate) fn start(&self, name: impl Into<String>) -> Vertex {
-        let id = VertexId(self.0.next.fetch_add(1, Ordering::Relaxed));
-        self.emit(Event::Started { id, name: name.into() });
+        let id = VertexId(self.stamper.next.fetch_add(1, Ordering::Relaxed));
+        self.emit(Event::Started { id, name: name.into(), job: self.job.clone() });
         Vertex { events: self.clone(), id, open: true }
     }
 
@@ -126,7 +165,7 @@ pub(crate) struct Vertex {
 impl Vertex {
     /// Tells where the time of a layer went.
     pub(crate) fn spent(&self, spent: &layer::Spent) {
-        let since = |at: Instant| at.saturating_duration_since(self.events.0.began);
+        let since = |at: Instant| at.saturating_duration_since(self.events.stamper.began);
         for span in &spent.0 {
             let (began, ended) = (since(span.began), since(span.ended));
             self.events.emit(Event::Stage { id: self.id, stage: span.stage, began, ended, busy: span.busy });

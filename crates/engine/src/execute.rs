@@ -1,19 +1,20 @@
 //! Executes steps, each once, those that do not depend on each other side by side.
 
+mod key;
 mod run;
+mod shared;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
 use layer::{Compression, Entry, EntryKind, SourceTree, Tree};
-use tokio::sync::{OnceCell, Semaphore};
+use oci::Digest;
+use tokio::sync::OnceCell;
 
 use crate::Error;
-use crate::bases::BaseImage;
 use crate::cache::{Imported, Made};
 use crate::cancel::Cancel;
 use crate::contexts::{Contexts, MAIN};
@@ -26,6 +27,9 @@ use crate::run::Runner;
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
 use crate::stored::{self, Stored};
+
+use shared::Cell;
+pub(crate) use shared::{Done, Shared};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -40,12 +44,21 @@ pub(crate) struct Work {
     pub(crate) runner: Runner,
     /// `--cache-from`.
     pub(crate) imported: Imported,
-    /// Set when a layer had to be made.
-    pub(crate) fresh: AtomicBool,
+    /// What the command line said of processes, as text: part of what a RUN is known by within a run.
+    pub(crate) process: String,
+    pub(crate) shared: Arc<Shared>,
 }
 
-/// Finds the image of a base.
-type FindBase<'a> = &'a (dyn Fn(&graph::Base) -> Option<Arc<BaseImage>> + Sync);
+/// What a stage starts from.
+#[derive(Clone)]
+pub(crate) struct Beneath {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Equal identities, equal files.
+    pub(crate) identity: Digest,
+}
+
+/// Finds what a base stands for.
+type FindBase<'a> = &'a (dyn Fn(&graph::Base) -> Option<Beneath> + Sync);
 
 /// Executes steps on demand.
 pub(crate) struct Executor<'a> {
@@ -55,11 +68,12 @@ pub(crate) struct Executor<'a> {
     work: &'a Work,
     base: FindBase<'a>,
     events: &'a Events,
-    done: Vec<OnceCell<Arc<Snapshot>>>,
-    working: Semaphore,
+    done: Vec<OnceCell<Done>>,
     /// What the whole build takes from the main context.
     asked: Asked,
-    made: Mutex<Vec<Made>>,
+    keys: Vec<Digest>,
+    /// The steps' results, each also that of equal steps of other builds.
+    cells: Vec<Cell>,
 }
 
 impl<'a> Executor<'a> {
@@ -71,28 +85,42 @@ impl<'a> Executor<'a> {
         events: &'a Events,
     ) -> Self {
         let done = steps.iter().map(|_| OnceCell::new()).collect();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let asked = Asked::of(steps.iter().map(|step| &step.op), MAIN);
-        let (working, made) = (Semaphore::new(cores.max(2)), Mutex::default());
-        Self { steps, kept, work, base, events, done, working, asked, made }
+        let keys = key::keys(steps, &|step| kept.contains(&step.id), work, base, &asked);
+        let cells = keys.iter().map(|key| work.shared.cell(key)).collect();
+        Self { steps, kept, work, base, events, done, asked, keys, cells }
     }
 
     /// The file system that a step leaves behind.
     pub(crate) fn snapshot(&self, id: StepId) -> BoxFuture<'_, Result<Arc<Snapshot>, Error>> {
-        self.done[id.0].get_or_try_init(move || self.execute(&self.steps[id.0])).map(|done| done.cloned()).boxed()
+        let done = self.done[id.0].get_or_try_init(move || self.share(&self.steps[id.0]));
+        done.map(|done| Ok(Arc::clone(&done?.snapshot))).boxed()
     }
 
     /// What the RUNs so far were known by, and what they made.
     pub(crate) fn made(&self) -> Vec<Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.done.iter().filter_map(|done| done.get()?.made.clone()).collect()
     }
 
-    async fn execute(&self, step: &Step) -> Result<Arc<Snapshot>, Error> {
+    /// Whether a layer had to be made.
+    pub(crate) fn fresh(&self) -> bool {
+        self.done.iter().filter_map(OnceCell::get).any(|done| done.fresh)
+    }
+
+    /// Executes a step after its inputs, unless another build does or did.
+    async fn share(&self, step: &Step) -> Result<Done, Error> {
         let inputs = step.op.inputs();
         try_join_all(inputs.into_iter().map(|id| self.snapshot(id))).await?;
+        let done =
+            self.cells[step.id.0].get_or_init(|| async { self.execute(step).await.map_err(Error::shared) }).await;
+        done.clone().map_err(|failed| Error::from(failed).in_file(&self.work.source, step.span))
+    }
+
+    async fn execute(&self, step: &Step) -> Result<Done, Error> {
+        let unmade = |snapshot| Done { snapshot, made: None, fresh: false };
         match &step.op {
-            Op::Scratch => Ok(Arc::new(Snapshot::of_layers(Vec::new()))),
-            Op::Base(base) => self.base(base),
+            Op::Scratch => Ok(unmade(Arc::new(Snapshot::of_layers(Vec::new())))),
+            Op::Base(base) => self.base(base).map(unmade),
             Op::Copy(copy) => self.change(step, copy.parent, self.copy(copy)).await,
             Op::MakeDir(dir) => self.change(step, dir.parent, self.make_dir(dir)).await,
             Op::Run(run) => self.run(step, run).await,
@@ -100,8 +128,8 @@ impl<'a> Executor<'a> {
     }
 
     fn base(&self, base: &graph::Base) -> Result<Arc<Snapshot>, Error> {
-        let image = (self.base)(base).ok_or_else(|| Error::Internal("a base was planned but not resolved".into()))?;
-        Ok(Arc::new(Snapshot::of_layers(image.layers.clone())))
+        let beneath = (self.base)(base).ok_or_else(|| Error::Internal("a base was planned but not resolved".into()))?;
+        Ok(beneath.snapshot)
     }
 
     /// Runs the work of `step` and puts the layer it makes over its parent's.
@@ -110,9 +138,9 @@ impl<'a> Executor<'a> {
         step: &Step,
         parent: StepId,
         work: impl Future<Output = Result<Vec<Item>, Error>>,
-    ) -> Result<Arc<Snapshot>, Error> {
+    ) -> Result<Done, Error> {
         let parent = self.snapshot(parent).await?;
-        let _permit = self.working.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
+        let _permit = self.work.shared.write().await?;
         let vertex = self.events.start(step.label.to_string());
         let made = async {
             let items = work.await?;
@@ -125,9 +153,8 @@ impl<'a> Executor<'a> {
         if let Ok(made) = &made {
             vertex.spent(&made.spent);
         }
-        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
         let made = vertex.finish(cached, made)?;
-        Ok(Arc::new(Snapshot::over(parent, made.layer)))
+        Ok(Done { snapshot: Arc::new(Snapshot::over(parent, made.layer)), made: None, fresh: !cached })
     }
 
     /// A file of a context that is named as layers name what they remove is that, in every builder.

@@ -89,7 +89,7 @@ impl Engine {
 fn planned(request: &BuildRequest, contexts: &Contexts) -> Result<Request, Error> {
     let platform = platforms(request).swap_remove(0);
     let (run, platform_is_explicit) = (graph::RunPolicy::Execute, false);
-    Ok(Request { run, platform_is_explicit, ..graph_request(request, &platform, contexts)? })
+    Ok(Request { run, platform_is_explicit, ..graph_request(request, &platform, Some(contexts))? })
 }
 
 /// Planning for the sake of what is found on the way.
@@ -146,6 +146,7 @@ fn certain(mut findings: Vec<Finding>, all_read: bool) -> Vec<Finding> {
 fn is_out_of_reach(error: &Error) -> bool {
     match error {
         Error::At { cause, .. } | Error::Spanned { cause, .. } => is_out_of_reach(cause),
+        Error::Shared(cause) => is_out_of_reach(cause),
         Error::Registry(_) | Error::BaseOffline(_) | Error::LayerOffline(_) => true,
         _ => false,
     }

@@ -23,6 +23,7 @@ mod framed;
 mod inspect;
 mod layers;
 mod layout;
+mod many;
 mod members;
 mod merge;
 mod outbound;
@@ -50,17 +51,18 @@ pub use build::{BuildReport, Engine};
 pub use copy::CopyError;
 pub use dockerfile::Network;
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventSink, Silent, VertexId};
+pub use event::{Event, EventSink, JobState, Silent, VertexId};
 pub use graph::{Outline, OutlineArg, OutlineSecret, Target, Ulimit};
 pub use inspect::{Checked, Outlined, Targets};
+pub use many::{Batch, Command, Job, JobOutcome, JobReport};
 pub use merge::merge;
 pub use owner::OwnerError;
 pub use package::{ContextImages, Goal, How, Maker, PackageReport, Policy};
 pub use package_push::{PackagePush, PushedPackage};
 pub use request::{
-    Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget, ContextSource,
-    Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy, SandboxOptions,
-    SecretSource, TimestampPolicy,
+    Agent, Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget,
+    ContextSource, Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy,
+    SandboxOptions, SecretSource, TimestampPolicy,
 };
-pub use run::{CacheMounts, RunError};
+pub use run::{AgentKey, AgentKeyError, CacheMounts, RunError};
 pub use sandbox::{Level, Runtime, become_worker};

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures_util::future::try_join_all;
 use layer::{Compression, Tree};
@@ -19,7 +18,7 @@ use crate::encode::in_one_encoding;
 use crate::event::{Events, Transfers};
 use crate::execute::Work;
 use crate::layers::{Origin, blocking};
-use crate::sink::push::Pusher;
+use crate::sink::push::{Pusher, Sent};
 use crate::sink::{archive, files, load, local};
 use crate::snapshot::Snapshot;
 use crate::{ArchiveOptions, BuildRequest, Destination, Error, ImageForm, ImageOptions, Output};
@@ -30,13 +29,15 @@ pub(crate) struct Outcome {
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
     /// What its RUNs made.
     pub(crate) made: Vec<Made>,
+    /// Whether a layer had to be made.
+    pub(crate) fresh: bool,
     /// `built` with all layers in one encoding, for the outputs that force it.
     forced: OnceCell<Vec<Built>>,
 }
 
 impl Outcome {
-    pub(crate) fn new(built: Vec<Built>, snapshots: Vec<Arc<Snapshot>>, made: Vec<Made>) -> Self {
-        Self { built, snapshots, made, forced: OnceCell::new() }
+    pub(crate) fn new(built: Vec<Built>, snapshots: Vec<Arc<Snapshot>>, made: Vec<Made>, fresh: bool) -> Self {
+        Self { built, snapshots, made, fresh, forced: OnceCell::new() }
     }
 }
 
@@ -48,6 +49,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) request: &'a BuildRequest,
     pub(crate) work: &'a Work,
     pub(crate) events: &'a Events,
+    /// What the run has sent.
+    pub(crate) sent: &'a Sent,
 }
 
 impl Writer<'_> {
@@ -84,27 +87,28 @@ impl Writer<'_> {
             vertex.finish(false, kept)?;
         }
         if options.push {
-            self.pusher().push(&artifact, &names, options.push_by_digest).await?;
+            self.pusher(outcome).push(&artifact, &names, options.push_by_digest).await?;
         }
         Ok(report(&artifact, names))
     }
 
-    fn pusher(&self) -> Pusher<'_> {
+    fn pusher(&self, outcome: &Outcome) -> Pusher<'_> {
         Pusher {
             client: &self.client,
             store: self.store,
             layers: &self.work.layers,
             events: self.events,
             transfers: &self.transfers,
-            unchanged: !self.work.fresh.load(Ordering::Relaxed),
+            sent: self.sent,
+            unchanged: !outcome.fresh,
         }
     }
 
     /// Writes what RUNs made to every `--cache-to`.
-    pub(crate) async fn write_caches(&self, made: &[Made]) -> Result<(), Error> {
+    pub(crate) async fn write_caches(&self, outcome: &Outcome) -> Result<(), Error> {
         for target in self.request.cache_to.iter().filter(|target| target.place.is_some()) {
             let vertex = self.events.start("exporting cache");
-            match vertex.finish(false, cache::export(target, made, self.work, &self.pusher()).await) {
+            match vertex.finish(false, cache::export(target, &outcome.made, self.work, &self.pusher(outcome)).await) {
                 Err(error) if target.ignore_error => self.events.warn(format!("no cache was written: {error}"), None),
                 result => result?,
             }

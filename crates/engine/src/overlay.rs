@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry as Slot};
+use std::io;
 use std::sync::Arc;
 
 use layer::{Content, Entry, EntryKind, SourceTree, TreeError};
@@ -12,6 +13,9 @@ use rootfs::TreePath;
 
 /// The one extended attribute that layers carry, as containerd's differ has it.
 const LAYER_ATTRIBUTE: &[u8] = b"security.capability";
+
+/// What the kernel's overlay file system takes for a whiteout, and refuses to make.
+const REMOVED: EntryKind = EntryKind::CharDevice { major: 0, minor: 0 };
 
 /// Identifies the names of one file inside one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,11 +44,13 @@ pub(crate) struct Overlay {
     /// The directories of the lower tree of which nothing is seen any more, but for those below one of them.
     covered: BTreeSet<TreePath>,
     inodes: u64,
+    /// What later names said of a file: it holds for all of them.
+    renewed: BTreeMap<Inode, Entry>,
 }
 
 impl Overlay {
     pub(crate) fn new(lower: Arc<dyn SourceTree>) -> Self {
-        Self { lower, changes: BTreeMap::new(), covered: BTreeSet::new(), inodes: 0 }
+        Self { lower, changes: BTreeMap::new(), covered: BTreeSet::new(), inodes: 0, renewed: BTreeMap::new() }
     }
 
     /// Puts `entry` in place of whatever is there; a directory over a directory keeps what is below.
@@ -66,8 +72,25 @@ impl Overlay {
         Ok(true)
     }
 
+    /// Gives the file at `path`, under all its names, the owner, mode, time and further extended attributes of `entry`.
+    pub(crate) fn renew(&mut self, path: &TreePath, inode: Inode, entry: Entry) -> Result<(), TreeError> {
+        let mut old = match self.renewed.remove(&inode) {
+            Some(renewed) => renewed,
+            None => self.entry(path)?.ok_or_else(|| TreeError::NotFound(path.clone()))?,
+        };
+        old.xattrs.extend(entry.xattrs);
+        let mode = if matches!(old.kind, EntryKind::Symlink { .. }) { old.mode } else { entry.mode };
+        let Entry { uid, gid, mtime, .. } = entry;
+        self.renewed.insert(inode, Entry { mode, uid, gid, mtime, ..old });
+        Ok(())
+    }
+
     fn insert(&mut self, mut node: Node) -> Result<(), TreeError> {
         let path = node.entry.path.clone();
+        if node.entry.kind == REMOVED {
+            let source = io::Error::other("the device 0:0 stands for a name that was removed");
+            return Err(TreeError::Io { operation: "make", path, source });
+        }
         if node.entry.is_dir() {
             node.opaque = match self.changes.get(&path) {
                 Some(Change::Gone) => true,
@@ -168,7 +191,7 @@ impl Overlay {
             self.push_parents(path, &mut last_parent, &mut items)?;
             match &self.changes[path] {
                 Change::Gone => items.push((Entry::new(path.clone(), EntryKind::Whiteout, 0), None)),
-                Change::Present(node) => push_node(node, &mut first_names, &mut items),
+                Change::Present(node) => push_node(node, self.renewed.get(&node.inode), &mut first_names, &mut items),
             }
         }
         for (entry, _) in &mut items {
@@ -198,15 +221,16 @@ impl Overlay {
     }
 }
 
-fn push_node(node: &Node, first_names: &mut BTreeMap<Inode, TreePath>, items: &mut Vec<Item>) {
+fn push_node(node: &Node, renewed: Option<&Entry>, first_names: &mut BTreeMap<Inode, TreePath>, items: &mut Vec<Item>) {
+    let entry = Entry { path: node.entry.path.clone(), ..renewed.unwrap_or(&node.entry).clone() };
     match first_names.entry(node.inode) {
         Slot::Occupied(first) => {
             let kind = EntryKind::Hardlink { target: first.get().clone() };
-            items.push((Entry { kind, ..node.entry.clone() }, None));
+            items.push((Entry { kind, ..entry }, None));
         }
         Slot::Vacant(slot) => {
-            slot.insert(node.entry.path.clone());
-            items.push((node.entry.clone(), node.content.clone()));
+            slot.insert(entry.path.clone());
+            items.push((entry, node.content.clone()));
         }
     }
     if node.opaque {

@@ -268,11 +268,12 @@ async fn awaited(goals: &[Goal], needs: &BTreeSet<usize>, ends: &[watch::Sender<
 /// The event under another number, with a label in front of what is a sentence.
 pub(crate) fn renumbered(event: Event, id: impl Fn(crate::VertexId) -> crate::VertexId, label: &str) -> Event {
     match event {
-        Event::Started { id: old, name } => Event::Started { id: id(old), name: format!("{label}{name}") },
+        Event::Started { id: old, name, job } => Event::Started { id: id(old), name: format!("{label}{name}"), job },
         Event::Progress { id: old, what, done, total } => Event::Progress { id: id(old), what, done, total },
         Event::Stage { id: old, stage, began, ended, busy } => Event::Stage { id: id(old), stage, began, ended, busy },
         Event::Log { id: old, line } => Event::Log { id: id(old), line },
         Event::Finished { id: old, cached, error } => Event::Finished { id: id(old), cached, error },
         Event::Warning { message, location } => Event::Warning { message: format!("{label}{message}"), location },
+        Event::Job { name, state } => Event::Job { name: format!("{label}{name}").into(), state },
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dockerfile::Network;
 use graph::Ulimit;
 use layer::Compression;
 use oci::{Platform, Reference};
 use sandbox::{Level, Runtime};
+
+use crate::AgentKey;
 
 /// One build: a Dockerfile, its contexts, and where the result goes.
 #[derive(Debug, Clone)]
@@ -86,6 +89,11 @@ pub enum ContextSource {
     },
     /// Given paths, each to a real file or directory (`""` is the root; directories join): nothing is staged.
     Mapped(BTreeMap<String, PathBuf>),
+    /// As [`ContextSource::Mapped`], for each platform its own. The Dockerfile's path is one of this machine, not of the
+    /// context. Only the main context is of this kind.
+    Platforms(BTreeMap<Platform, BTreeMap<String, PathBuf>>),
+    /// The image of another job of the same batch, by the job's name (`target:` in bake files).
+    Job(String),
 }
 
 /// `--annotation [LEVEL[PLATFORM]:]KEY=VALUE`.
@@ -184,7 +192,7 @@ pub struct ImageForm {
 }
 
 /// How bases are looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PullPolicy {
     /// A tag is asked of its registry once per build; the store serves what has that digest.
     #[default]
@@ -295,8 +303,8 @@ pub struct SandboxOptions {
     pub cgroup_parent: Option<String>,
     /// `--secret`, by id.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// `--ssh`: the sockets of agents, by id.
-    pub agents: BTreeMap<String, PathBuf>,
+    /// `--ssh`, by id.
+    pub agents: BTreeMap<String, Agent>,
     /// `--allow`.
     pub allowed: BTreeSet<Entitlement>,
     /// `--isolation` (ours): the level to use, the strongest there is when `None`.
@@ -312,6 +320,15 @@ pub enum SecretSource {
     File(PathBuf),
     /// `env`: the variable's name.
     Variable(String),
+}
+
+/// What answers a RUN that asks for an SSH agent.
+#[derive(Debug, Clone)]
+pub enum Agent {
+    /// The user's agent, by its socket: its keys sign, nothing else is asked of it.
+    Socket(PathBuf),
+    /// An agent of ours, with these keys.
+    Keys(Arc<[AgentKey]>),
 }
 
 /// What the Dockerfile may ask for beyond a sandbox.

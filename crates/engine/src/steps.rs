@@ -96,7 +96,8 @@ fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> 
     let patterns = |texts: &[String]| Patterns::new(texts).map_err(Error::Pattern);
     let include = source.below.as_ref().map(|below| patterns(std::slice::from_ref(&below.pattern))).transpose()?;
     let exclude = if op.excludes.is_empty() { None } else { Some(patterns(&op.excludes)?) };
-    Ok(Selection { asked: None, follow: files, contents: files, wildcards: files, include, exclude })
+    let required = source.below.as_ref().and_then(|below| below.required.clone());
+    Ok(Selection { asked: None, follow: files, contents: files, wildcards: files, include, exclude, required })
 }
 
 /// The files at and below a path of an input, at their own places: what a bind mount of a context shows. The whole input
@@ -152,8 +153,7 @@ fn copy_plainly(
     let local = Local { tree: Arc::clone(&input.tree), setting: *setting };
     let tree: &dyn SourceTree = if input.local { &local } else { &*input.tree };
     let attributes = Attributes { owner: None, mode: None, created: setting.created() };
-    let selection =
-        Selection { asked: None, follow: false, contents: true, wildcards: false, include: None, exclude: None };
+    let selection = Selection { contents: true, ..Selection::default() };
     Ok(copy::copy(overlay, tree, path, destination, &selection, &attributes, &input.origin)?)
 }
 

@@ -60,13 +60,15 @@ impl Unpacker<'_> {
         if !merge {
             self.overlay.remove(&path)?;
         }
+        let (uid, gid) = self.attributes.owner.unwrap_or((entry.uid, entry.gid));
+        let entry = Entry { path: path.clone(), uid, gid, ..entry };
         if let EntryKind::Hardlink { target } = &entry.kind {
             let target = self.place(target)?;
             let target = self.base.join_path(&target)?;
-            return self.link(&target, path);
+            let inode = self.link(&target, path.clone())?;
+            return self.overlay.renew(&path, inode, entry);
         }
-        let (uid, gid) = self.attributes.owner.unwrap_or((entry.uid, entry.gid));
-        let inode = self.overlay.put(Entry { path: path.clone(), uid, gid, ..entry }, content)?;
+        let inode = self.overlay.put(entry, content)?;
         self.names.insert(path, inode);
         Ok(())
     }
@@ -78,8 +80,10 @@ impl Unpacker<'_> {
         let followed = if self.trail.is_plain(&inside, &named)? { named } else { parent_of(&inside, &named)? };
         let parent = self.base.join_path(&followed)?;
         let (created, implied) = (self.attributes.created, &self.implied);
-        self.overlay.make_dirs(&parent, |path, _| {
-            let made = Entry { mtime: created, ..Entry::new(path, EntryKind::Directory, 0o755) };
+        self.overlay.make_dirs(&parent, |path, above| {
+            // The kernel hands the bit down, and the owner is set to root afterwards.
+            let mode = 0o755 | above.mode & 0o2000;
+            let made = Entry { mtime: created, ..Entry::new(path, EntryKind::Directory, mode) };
             implied.set(implied.get() + made.footprint());
             made
         })?;
@@ -95,15 +99,19 @@ impl Unpacker<'_> {
         Err(TreeError::Io { operation: "unpack", path: path.clone(), source })
     }
 
-    fn link(&mut self, target: &TreePath, path: TreePath) -> Result<(), TreeError> {
+    /// Gives the file at `target` a second name.
+    fn link(&mut self, target: &TreePath, path: TreePath) -> Result<Inode, TreeError> {
+        let entry = self.overlay.entry(target)?.ok_or_else(|| TreeError::NotFound(target.clone()))?;
+        if entry.is_dir() {
+            return Err(TreeError::NotAFile(target.clone()));
+        }
         if let Some(inode) = self.names.get(target).copied()
             && self.overlay.link(target, inode, path.clone())?
         {
             self.names.insert(path, inode);
-            return Ok(());
+            return Ok(inode);
         }
         // A link to a file that was there before the archive: its bytes are copied into the layer.
-        let entry = self.overlay.entry(target)?.ok_or_else(|| TreeError::NotFound(target.clone()))?;
         let content = match entry.kind {
             EntryKind::File { .. } => Some(self.overlay.content(target)?),
             _ => None,
@@ -112,7 +120,7 @@ impl Unpacker<'_> {
         self.overlay.link(target, inode, path.clone())?;
         self.names.insert(target.clone(), inode);
         self.names.insert(path, inode);
-        Ok(())
+        Ok(inode)
     }
 }
 
@@ -205,6 +213,32 @@ mod tests {
         let mut overlay = Overlay::new(Arc::new(Empty));
         let error = unpack(&mut overlay, members, "/opt/", &Attributes::default()).expect_err("nowhere");
         assert!(matches!(&error, CopyError::Tree(error) if error.is_not_found()), "{error}");
+    }
+
+    #[test]
+    fn a_hard_link_s_header_holds_for_the_file() {
+        let hard = |name: &str, mode| {
+            Item::from((Entry { mode, ..member(name, EntryKind::Hardlink { target: path("f") }).0 }, None))
+        };
+        let members = vec![member("f", EntryKind::File { size: 1 }), hard("g", 0o600), hard("h", 0o4755)];
+        let shown = unpacked(members, &Attributes::default());
+        assert_eq!(shown, ["/opt 755 0:0", "/opt/f 4755 7:8", "/opt/g 4755 7:8", "/opt/h 4755 7:8"]);
+    }
+
+    #[test]
+    fn made_parents_inherit_the_set_group_id_bit_but_not_the_group() {
+        let setgid = (Entry { mode: 0o2770, gid: 8, ..Entry::new(path("d"), EntryKind::Directory, 0) }, None);
+        let members = vec![setgid, member("d/e/f", EntryKind::File { size: 1 })];
+        let shown = unpacked(members, &Attributes::default());
+        assert_eq!(shown, ["/opt 755 0:0", "/opt/d 2770 0:8", "/opt/d/e 2755 0:0", "/opt/d/e/f 640 7:8"]);
+    }
+
+    #[test]
+    fn a_directory_has_one_name() {
+        let members = vec![member("d", EntryKind::Directory), member("e", EntryKind::Hardlink { target: path("d") })];
+        let mut overlay = Overlay::new(Arc::new(Empty));
+        let error = unpack(&mut overlay, members, "/opt/", &Attributes::default()).expect_err("a directory");
+        assert_eq!(error.to_string(), "/opt/d: not a regular file");
     }
 
     #[test]

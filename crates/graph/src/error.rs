@@ -42,7 +42,7 @@ impl Error {
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        self.problem.kind.hint()
+        Some(self.problem.kind.hint())
     }
 
     /// The line with the place marked.
@@ -141,8 +141,8 @@ pub enum ErrorKind {
     MountTarget,
     #[error("an ssh mount has no source")]
     SshSource,
-    #[error("the ONBUILD trigger {trigger:?} of the base: {reason}")]
-    Trigger { trigger: String, reason: String },
+    #[error("the ONBUILD trigger {trigger:?} of the base: {cause}")]
+    Trigger { trigger: String, cause: Box<dockerfile::ErrorKind> },
     #[error("SOURCE_DATE_EPOCH {0:?} is no number of seconds")]
     Epoch(String),
     #[error("the frontend {0:?} is not one this tool stands for")]
@@ -177,21 +177,13 @@ impl From<dockerfile::expand::ExpandError> for ErrorKind {
 }
 
 impl ErrorKind {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Dockerfile(kind) => kind.hint(),
-            Self::UnknownTarget { suggestion, .. } => Some(match suggestion {
-                Some(name) => format!("did you mean {name}?"),
-                None => "--target takes the name after AS".to_owned(),
-            }),
-            other => other.fixed_hint().map(str::to_owned),
-        }
-    }
-
-    /// The hints that do not depend on what was written.
-    fn fixed_hint(&self) -> Option<&'static str> {
-        Some(match self {
+    /// What to do about it. There is no refusal without.
+    pub fn hint(&self) -> String {
+        let text = match self {
+            Self::Dockerfile(kind) => return kind.hint(),
+            Self::Trigger { cause, .. } => return cause.hint(),
+            Self::UnknownTarget { suggestion: Some(name), .. } => return format!("did you mean {name}?"),
+            Self::UnknownTarget { suggestion: None, .. } => "--target takes the name after AS",
             Self::StageNumber(_) => "stages count from zero",
             Self::Circular(_) => "let one of them start from something else",
             Self::BlankBase(_) | Self::BlankPlatform(_) => "give the argument in it a default before the first FROM",
@@ -202,10 +194,16 @@ impl ErrorKind {
             Self::RunRefused => "--run=execute runs it, --run=skip leaves it out and says so",
             Self::UnsupportedPlatform(_) => "Windows images need a Windows builder: build with --builder",
             Self::Mode(_) => "write an octal number such as 0755, or changes such as u=rwX,go=rX",
+            Self::ChecksumSources => "give each source an ADD of its own",
+            Self::ChecksumLocal => "take the flag away: files of a context are read as they are",
             Self::Checksum(_) => "write algorithm:hex, such as sha256:...",
+            Self::ChecksumConflict(..) | Self::KeepGitDirConflict => "keep one of them",
             Self::RemoteCopy(_) => "use ADD",
+            Self::Git { .. } => "write https://host/repository.git#branch-or-commit:directory",
             Self::Port { .. } => "write port[/protocol] or first-last[/protocol], the protocol being tcp, udp or sctp",
+            Self::EmptyVolume => "write a path, such as /data; a variable in it may be empty",
             Self::Signal(_) => "write a signal's name, such as SIGTERM, or its number",
+            Self::MountTarget => "mount at a directory below it",
             Self::SshSource => "name the agent with id=",
             Self::Epoch(_) => "give seconds since 1970; contexts and stages as its source need a BuildKit builder",
             Self::ForeignFrontend(_) => {
@@ -213,7 +211,7 @@ impl ErrorKind {
             }
             Self::LintOptions(_) => "use skip=Rule,Rule or skip=all, experimental=Rule, error=true, separated by `;`",
             Self::Lint(_) => "fix them, or take error=true away",
-            _ => return None,
-        })
+        };
+        text.to_owned()
     }
 }

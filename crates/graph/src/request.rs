@@ -6,7 +6,7 @@ use dockerfile::Network;
 use dockerfile::ignore::Patterns;
 use oci::{Platform, Reference};
 
-use crate::GitSource;
+use crate::{GitSource, Input};
 
 /// Everything besides the Dockerfile and its bases that decides what a build is.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Request {
     pub multi_platform: bool,
     /// Labels that override the Dockerfile's.
     pub labels: BTreeMap<String, String>,
+    /// What the engine knows the main context by: nothing, or a name of its own where platforms have different ones.
+    pub context: String,
     /// Contexts by name, as `--build-context` names them: `name` or `name::os/architecture`.
     pub named_contexts: BTreeMap<String, NamedContext>,
     /// What the main context's ignore file leaves out, for the rule that warns of copying it.
@@ -60,6 +62,7 @@ impl Request {
             platform_is_explicit: false,
             multi_platform: false,
             labels: BTreeMap::new(),
+            context: String::new(),
             named_contexts: BTreeMap::new(),
             ignored: None,
             run: RunPolicy::default(),
@@ -72,6 +75,11 @@ impl Request {
             no_cache: None,
             all_stages: false,
         }
+    }
+
+    /// The main context, as something to copy from.
+    pub(crate) fn main_context(&self) -> Input {
+        Input::Context(self.context.clone())
     }
 
     /// The value given for a build argument.

@@ -144,10 +144,13 @@ impl TreeError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            TreeError::NotFound(_) => Some("check the name, and where symbolic links on the way lead".into()),
+            TreeError::NotADirectory(_) => Some("choose another path, or remove what is there first".into()),
+            TreeError::NotAFile(_) => Some("name a regular file: no other has bytes, or a second name".into()),
             TreeError::TooManyLinks(_) => Some("look for symbolic links that point at each other".into()),
             TreeError::RootFs(error) => error.hint(),
             TreeError::Path(error) => error.hint(),
-            _ => None,
+            TreeError::Absent(_) | TreeError::Io { .. } => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! image manifest v2 schema 2 and image specification 1.2, and, for references and platforms, the normalisation that
 //! Docker (`distribution/reference`) and containerd (`platforms`) apply.
 
+pub mod calendar;
 mod config;
 mod digest;
 mod manifest;

@@ -65,6 +65,7 @@ impl Error {
             io::ErrorKind::PermissionDenied => {
                 Some("check the owner and the mode of the file and of the directories above it".into())
             }
+            io::ErrorKind::NotADirectory => Some("something on the way is no directory: check the path".into()),
             io::ErrorKind::StorageFull => Some("free some space on that file system".into()),
             _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
                 Some("look for symbolic links that point at each other".into())

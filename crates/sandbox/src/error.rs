@@ -134,7 +134,7 @@ impl Error {
             Error::NoRuntime { name } => {
                 Some(format!("install it (Debian: apt-get install {name}), or leave out --runtime"))
             }
-            Error::TooManyProcesses { .. } => Some("look for a command that starts itself again and again".into()),
+            Error::TooManyProcesses { .. } => Some("look for a command that starts itself again and again; who needs more says so with --ulimit nproc=NUMBER".into()),
             Error::Tree { hint, .. } => hint.clone(),
             Error::Worker(_) => Some("look for an out-of-memory kill in the kernel's log".into()),
             _ => None,

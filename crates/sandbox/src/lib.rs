@@ -17,12 +17,12 @@
 //! | use descriptors of the builder | yes | yes | yes | yes |
 //! | do as root of the machine | no | yes | yes | no |
 //! | fill the disk | yes | yes | yes | yes |
-//! | start more than 4096 processes | yes | yes | yes | no |
+//! | have more than 4096 processes, unless `nproc` asks for them | yes | yes | yes | no |
 //! | use the network, with [`Network::None`] | yes | yes | yes | refused |
 //!
-//! Owners, at single-id, are kept for files and directories that `chown` was called on by programs of the machine's own
-//! architecture; what another user creates there is root's. `RUN --mount` is refused at chroot. `tests/` holds an attempt for
-//! each line but the disk's.
+//! Owners, at single-id, are kept beside the files and told to whoever asks, programs of 32 bits included (but for their
+//! `stat64`); permissions are not checked against them. `RUN --mount` is refused at chroot. `tests/` holds an attempt for each
+//! line but the disk's.
 //!
 //! The order to read in: [`Spec`] (what is asked), `spawn` and `wire` (how a worker is started and talks), `worker` (what it
 //! does first), `task` (what it is for).

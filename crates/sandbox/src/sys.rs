@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code, reason = "system calls that no crate offers safely")]
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::mem::offset_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
@@ -77,17 +78,28 @@ pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: MountAttrFlags) 
 }
 
 /// Installs a filter of system calls without setting `no_new_privs`, which would switch set-user-id programs off; that takes
-/// `CAP_SYS_ADMIN` in the user namespace. With `listen`, gives the descriptor on which its notifications arrive.
+/// `CAP_SYS_ADMIN` in the user namespace. With `listen`, gives the descriptor on which its notifications arrive; who waits for an
+/// answer is then disturbed by nothing but its end, where the kernel (5.19) can have that: a call made twice would find its own work.
 pub(crate) fn install_filter(program: &[libc::sock_filter], listen: bool) -> Result<Option<OwnedFd>, Errno> {
+    if !listen {
+        return install(program, 0);
+    }
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    match install(program, listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) {
+        Err(Errno::INVAL) => install(program, listener),
+        result => result,
+    }
+}
+
+fn install(program: &[libc::sock_filter], flags: libc::c_ulong) -> Result<Option<OwnedFd>, Errno> {
     let length = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
-    let flags = if listen { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
     // SAFETY: the structure describes a slice that outlives the call, and the kernel only reads it.
     let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
     match i32::try_from(result) {
         Ok(-1) | Err(_) => Err(last_errno()),
         // SAFETY: with that flag the result is a new descriptor that nobody else owns.
-        Ok(fd) if listen => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
+        Ok(fd) if flags != 0 => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
         Ok(_) => Ok(None),
     }
 }
@@ -145,6 +157,8 @@ pub(crate) struct Notification {
     id: u64,
     /// The thread that makes it.
     pub thread: u32,
+    /// `AUDIT_ARCH_*` of the thread, which says what the number means.
+    pub architecture: u32,
     /// Its number.
     pub call: u32,
     /// Its arguments.
@@ -152,14 +166,25 @@ pub(crate) struct Notification {
 }
 
 /// What the call is to return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Reply {
     /// This, without being made.
     Value(u32),
+    /// The caller's own descriptor of the same, to be closed on execution or not.
+    Descriptor(OwnedFd, bool),
     /// An error, without being made.
     Refuse(Errno),
     /// Whatever the kernel says.
     Make,
+}
+
+/// Has whoever asks and whoever answers take turns on one processor, where the kernel (6.6) can: they never have work at the same
+/// time.
+pub(crate) fn answer_in_turn(listener: BorrowedFd<'_>) {
+    /// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`.
+    const IN_TURN: u64 = 1;
+    // SAFETY: the flags are the argument itself, not behind it; a kernel that does not know the request refuses it.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, IN_TURN) };
 }
 
 /// Waits for the next call. `None` when the caller is gone already.
@@ -175,6 +200,7 @@ pub(crate) fn next_notification(listener: BorrowedFd<'_>) -> Result<Option<Notif
         Ok(_) => Ok(Some(Notification {
             id: raw.id,
             thread: raw.pid,
+            architecture: raw.data.arch,
             call: raw.data.nr.unsigned_abs(),
             args: raw.data.args,
         })),
@@ -191,6 +217,7 @@ pub(crate) fn is_waiting(listener: BorrowedFd<'_>, notification: &Notification) 
 /// Lets the caller go on. It may be gone.
 pub(crate) fn answer(listener: BorrowedFd<'_>, notification: &Notification, reply: Reply) {
     let (val, error, flags) = match reply {
+        Reply::Descriptor(file, close_on_exec) => return give(listener, notification, file.as_fd(), close_on_exec),
         Reply::Value(value) => (i64::from(value), 0, 0),
         Reply::Refuse(errno) => (0, -errno.raw_os_error(), 0),
         Reply::Make => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE),
@@ -199,4 +226,57 @@ pub(crate) fn answer(listener: BorrowedFd<'_>, notification: &Notification, repl
     let response = libc::seccomp_notif_resp { id: notification.id, val, error, flags };
     // SAFETY: the kernel reads a structure that outlives the call.
     let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response) };
+}
+
+/// Gives the caller a descriptor, which is what its call returns.
+fn give(listener: BorrowedFd<'_>, notification: &Notification, file: BorrowedFd<'_>, close_on_exec: bool) {
+    let cloexec = if close_on_exec { libc::O_CLOEXEC.unsigned_abs() } else { 0 };
+    let gift = libc::seccomp_notif_addfd {
+        id: notification.id,
+        flags: u32::try_from(libc::SECCOMP_ADDFD_FLAG_SEND).unwrap_or_default(),
+        srcfd: file.as_raw_fd().unsigned_abs(),
+        newfd: 0,
+        newfd_flags: cloexec,
+    };
+    // SAFETY: the kernel reads a structure that outlives the call.
+    let given = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const gift) };
+    if let Err(errno) = checked(given) {
+        answer(listener, notification, Reply::Refuse(errno));
+    }
+}
+
+/// `struct stat` of a file, with another owner.
+pub(crate) fn stat_as(file: BorrowedFd<'_>, owner: (u32, u32)) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; size_of::<libc::stat>()];
+    // SAFETY: the path is a NUL-terminated literal, and the kernel writes one such structure.
+    let result = unsafe {
+        libc::syscall(libc::SYS_newfstatat, file.as_raw_fd(), c"".as_ptr(), bytes.as_mut_ptr(), libc::AT_EMPTY_PATH)
+    };
+    told(result, bytes, [offset_of!(libc::stat, st_uid), offset_of!(libc::stat, st_gid)], owner)
+}
+
+/// `struct statx` of a file, with another owner.
+pub(crate) fn statx_as(file: BorrowedFd<'_>, flags: u32, mask: u32, owner: (u32, u32)) -> Result<Vec<u8>, Errno> {
+    const SIZE: usize = 256;
+    const SYNC: u32 = 0x6000;
+    const OWNER: [usize; 2] = [20, 24];
+    let mut bytes = vec![0; SIZE];
+    let flags = libc::AT_EMPTY_PATH.unsigned_abs() | (flags & SYNC);
+    // SAFETY: the path is a NUL-terminated literal, and the kernel writes one such structure.
+    let result =
+        unsafe { libc::syscall(libc::SYS_statx, file.as_raw_fd(), c"".as_ptr(), flags, mask, bytes.as_mut_ptr()) };
+    told(result, bytes, OWNER, owner)
+}
+
+/// What the kernel has written, with user and group in these places.
+fn told(result: libc::c_long, mut bytes: Vec<u8>, places: [usize; 2], owner: (u32, u32)) -> Result<Vec<u8>, Errno> {
+    if result == -1 {
+        return Err(last_errno());
+    }
+    for (place, id) in places.into_iter().zip([owner.0, owner.1]) {
+        if let Some(field) = bytes.get_mut(place..place + size_of::<u32>()) {
+            field.copy_from_slice(&id.to_ne_bytes());
+        }
+    }
+    Ok(bytes)
 }

@@ -361,3 +361,15 @@ mod attempts {
         assert!(matches!(ground.try_run(&spec), Err(Error::Mount { .. })));
     }
 }
+
+/// `--ulimit nproc` raises the limit by which fork bombs are noticed.
+#[test]
+fn more_processes_than_a_bomb_has_are_had_for_the_asking() {
+    let ground = ground();
+    let many = "i=0; while [ $i -lt 4200 ]; do sleep 1000 & i=$((i + 1)); done; echo all";
+    let mut spec = ground.spec(many);
+    spec.ulimits = vec![Ulimit { name: "nproc".into(), soft: 5000, hard: 5000 }];
+    assert_eq!(ground.run(&spec).output, "all\n");
+    let error = ground.try_run(&ground.spec(many)).expect_err("too many");
+    assert!(error.hint().is_some_and(|hint| hint.contains("--ulimit nproc")), "{error}");
+}

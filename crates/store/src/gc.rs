@@ -291,3 +291,39 @@ fn oldest_lease(place: &Place) -> Result<Option<SystemTime>, Error> {
     }
     Ok(oldest)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+    use std::thread;
+
+    use super::*;
+
+    /// Whether somebody waits for the lock on a file: `/proc/locks` marks them with an arrow.
+    fn is_waited_for(path: &Path) -> bool {
+        let inode = fs::metadata(path).expect("it is locked").ino();
+        let locks = fs::read_to_string("/proc/locks").expect("the kernel's locks");
+        locks.lines().any(|line| line.contains("->") && line.contains(&format!(":{inode} ")))
+    }
+
+    /// Who makes a lease holds the sweep lock between making the file and locking it; a look in between would take the lock away.
+    #[test]
+    fn nobody_looks_at_a_lease_that_is_being_made() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path().join("store")).expect("a store");
+        let place = store.place();
+        let making = FileLock::shared(&place.sweep_lock()).expect("the lock");
+        thread::scope(|scope| {
+            let looking = scope.spawn(|| oldest_lease(place));
+            while !is_waited_for(&place.sweep_lock()) {
+                assert!(!looking.is_finished(), "it has looked");
+                thread::yield_now();
+            }
+            let path = place.leases().join("new");
+            let lease = fs::File::create_new(&path).expect("a lease");
+            assert!(try_lock(&lease, &path).expect("it can be tried"), "the lease has its lock");
+            drop(making);
+            assert!(looking.join().expect("no panic").expect("it looks").is_some());
+        });
+    }
+}

@@ -6,15 +6,11 @@
 //! other value for the cases whose name contains it; without, for one in eight, always the same ones.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
 
 use shipsmith_testkit::canonical::{CanonicalImage, Difference, read_saved};
-use shipsmith_testkit::corpus::{Case, Corpus, DEFAULT_PLATFORM, Expectation, MaterializedCase, root};
+use shipsmith_testkit::corpus::{Case, Corpus, DEFAULT_PLATFORM, Expectation, MaterializedCase, Verdict, date, root};
 use shipsmith_testkit::engines::Docker;
 use shipsmith_testkit::tools::{as_root, require};
 
@@ -111,7 +107,7 @@ impl Bench {
         on_disk: &MaterializedCase,
         dir: &Path,
     ) -> Result<CanonicalImage, String> {
-        date(&on_disk.context_dir, SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000 + number as u64));
+        date(&on_disk.context_dir, number);
         let name = format!("witness:{number}");
         let mut command = self.docker.command(&["build", "--no-cache", "--quiet", "--tag", &name]);
         command.env("DOCKER_BUILDKIT", "1").arg("--file").arg(&on_disk.dockerfile);
@@ -164,55 +160,49 @@ fn differences(expected: &CanonicalImage, image: &CanonicalImage) -> Vec<String>
     differences.iter().map(Difference::to_string).collect()
 }
 
-/// Gives every file below `dir` the same time, another for each case: the transfer takes files of equal size and time for the same.
-fn date(dir: &Path, time: SystemTime) {
-    for entry in fs::read_dir(dir).expect("our directory").map(|entry| entry.expect("an entry")) {
-        let kind = entry.file_type().expect("a type");
-        if kind.is_dir() {
-            date(&entry.path(), time);
-        } else if kind.is_file() {
-            File::open(entry.path()).and_then(|file| file.set_modified(time)).expect("our file");
-        }
+/// Why a case is not asked; `None` if it is.
+fn passed_over(case: &Case, wanted: Option<&str>) -> Option<String> {
+    if let Some(what) = newer(case) {
+        return Some(format!("needs {what}"));
     }
-}
-
-fn is_asked(case: &Case, wanted: Option<&str>) -> bool {
-    match wanted {
+    if let Some((_, what)) = CHANGED.iter().find(|(name, _)| case.name.starts_with(name)) {
+        return Some(format!("meant something else: {what}"));
+    }
+    let asked = match wanted {
         None => case.name.bytes().map(u32::from).sum::<u32>() % SHARE == 0,
         Some("all") => true,
         Some(part) => case.name.contains(part),
-    }
+    };
+    (!asked).then(|| "not asked for by CORPUS_WITNESS".to_owned())
+}
+
+/// Sorts out the cases to ask, and counts the others by what speaks against them.
+fn chosen(cases: Vec<Case>, wanted: Option<&str>) -> (Vec<Case>, BTreeMap<String, usize>) {
+    let mut skipped = BTreeMap::new();
+    let mut asked = cases;
+    asked.retain(|case| match passed_over(case, wanted) {
+        None => true,
+        Some(why) => {
+            *skipped.entry(why).or_default() += 1;
+            false
+        }
+    });
+    (asked, skipped)
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "how much was asked is what this test is about")]
 fn an_installed_engine_agrees_with_the_corpus() {
     if !as_root() {
         return;
     }
     let Some(bench) = Bench::new() else { return };
     let wanted = std::env::var("CORPUS_WITNESS").ok();
-    let changed = |case: &Case| CHANGED.iter().any(|(name, _)| case.name.starts_with(name));
-    let mut cases = bench.corpus.cases().expect("the cases");
-    cases.retain(|case| newer(case).is_none() && !changed(case) && is_asked(case, wanted.as_deref()));
-    assert!(!cases.is_empty(), "no case is asked");
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(case) = cases.get(number) else { return };
-                    let wrong = bench.judge(number, case);
-                    if !wrong.is_empty() {
-                        failures.lock().expect("a lock").insert(case.name.clone(), wrong);
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("a lock");
-    let shown: String =
-        failures.iter().map(|(name, wrong)| format!("\n{name}\n    {}", wrong.join("\n    "))).collect();
-    assert!(failures.is_empty(), "{} of {} cases differ:{shown}", failures.len(), cases.len());
+    let (cases, skipped) = chosen(bench.corpus.cases().expect("the cases"), wanted.as_deref());
+    let verdict = Verdict::of(&cases, 4, |number, case| bench.judge(number, case));
+    eprintln!("{} cases agree, {} differ", verdict.judged - verdict.wrong.len(), verdict.wrong.len());
+    for (why, count) in skipped {
+        eprintln!("{count} skipped: {why}");
+    }
+    verdict.expect_agreement();
 }

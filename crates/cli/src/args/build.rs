@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Parser as _};
 
 use super::ProgressArgs;
 use super::values::{PullWhen, RunMode, TimestampMode, parse_bool};
@@ -97,7 +97,7 @@ pub(crate) struct BuildArgs {
     #[arg(long = "secret", value_name = "SPEC", help_heading = BUILD)]
     pub(crate) secrets: Vec<String>,
 
-    /// SSH agent for RUN --mount=type=ssh (default, or ID=SOCKET)
+    /// SSH agent for RUN --mount=type=ssh (default, or ID=SOCKET|KEY,..)
     #[arg(long = "ssh", value_name = "SPEC", help_heading = BUILD)]
     pub(crate) ssh: Vec<String>,
 
@@ -210,6 +210,21 @@ pub(crate) struct BuildArgs {
 
     #[command(flatten)]
     pub(crate) ignored: IgnoredArgs,
+}
+
+/// Flags without a program's name before them.
+#[derive(clap::Parser)]
+#[command(no_binary_name = true)]
+struct Words {
+    #[command(flatten)]
+    build: BuildArgs,
+}
+
+impl BuildArgs {
+    /// What these words would mean behind `shipsmith build`.
+    pub(crate) fn of_words(words: Vec<String>) -> Result<Self, clap::Error> {
+        Words::try_parse_from(words).map(|words| words.build)
+    }
 }
 
 /// Flags of `docker buildx build` that are understood well enough to say why not.

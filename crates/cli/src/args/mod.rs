@@ -3,17 +3,20 @@
 //! What it means is the business of [`crate::request`]: these types hold text where the text
 //! still has to be understood, so that a test can state a command line and look at either side.
 
+mod bake;
 mod build;
 #[cfg(test)]
 mod help;
 mod images;
 mod pkg;
+mod plan;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use bake::{BakeArgs, BakeFileArgs};
 pub(crate) use build::{BuildArgs, RefusedArgs};
 pub(crate) use images::{
     CopyArgs, ExportArgs, ImagesArgs, ImportArgs, IndexCommand, IndexCreateArgs, InspectArgs, LoginArgs, LogoutArgs,
@@ -23,6 +26,7 @@ pub(crate) use pkg::{
     BuilderArgs, CacheCommand, CacheExportArgs, CachePushArgs, ExportFormat, HashScheme, ManifestArgs, PackageArgs,
     PkgArgs, PkgBuildArgs, PkgCommand, RemoteTagArgs, ShowTagArgs,
 };
+pub(crate) use plan::PlanArgs;
 pub(crate) use values::parse_bool;
 pub(crate) use values::{ProgressMode, PullWhen, RunMode, TimestampMode};
 
@@ -77,6 +81,9 @@ pub(crate) enum Command {
     /// Build images from a Dockerfile
     #[command(visible_alias = "b")]
     Build(Box<BuildArgs>),
+    /// Build many images: those of bake and compose files, or a plan's in every variant, hub and tag
+    #[command(visible_alias = "f")]
+    Bake(Box<BakeArgs>),
     /// Send images of the local store to their registries, bytes unchanged
     Push(PushArgs),
     /// Fetch images from registries into the local store

@@ -170,7 +170,7 @@ pub(crate) struct PkgBuildArgs {
     #[arg(long = "build-arg-file", value_name = "FILE")]
     pub(crate) build_arg_files: Vec<PathBuf>,
 
-    /// SSH agent for RUN --mount=type=ssh (default, or ID=SOCKET)
+    /// SSH agent for RUN --mount=type=ssh (default, or ID=SOCKET|KEY,..)
     #[arg(long, value_name = "SPEC")]
     pub(crate) ssh: Vec<String>,
 

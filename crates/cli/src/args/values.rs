@@ -46,6 +46,17 @@ pub(crate) enum RunMode {
     Refuse,
 }
 
+impl RunMode {
+    /// As it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Execute => "execute",
+            Self::Skip => "skip",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
 /// `--timestamp`: the times in the image.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum TimestampMode {

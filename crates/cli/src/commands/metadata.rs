@@ -11,8 +11,13 @@ pub(super) fn image_id(built: &BuildReport) -> Option<String> {
     built.config.as_ref().or(image).map(ToString::to_string)
 }
 
-/// The metadata under buildx's keys, and the digests of the bases under ours.
+/// The metadata of a build, as a document.
 pub(super) fn of(built: &BuildReport) -> String {
+    format!("{:#}\n", value(built))
+}
+
+/// The metadata under buildx's keys, and the digests of the bases under ours.
+pub(super) fn value(built: &BuildReport) -> Value {
     let mut metadata = Map::new();
     if let Some(config) = &built.config {
         metadata.insert("containerimage.config.digest".into(), json!(config));
@@ -27,7 +32,7 @@ pub(super) fn of(built: &BuildReport) -> String {
     if !built.bases.is_empty() {
         metadata.insert("shipsmith.bases".into(), json!(built.bases));
     }
-    format!("{:#}\n", Value::from(metadata))
+    metadata.into()
 }
 
 /// What was built and what it is called, and how much there was to warn of.

@@ -1,5 +1,6 @@
 //! What each command does: what was typed is understood, a library is called, the result printed.
 
+mod bake;
 mod build;
 mod call;
 mod dockerfile;
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
         Command::Build(args) => return build::run(&args, &global),
+        Command::Bake(args) => return bake::run(&args, &global),
         Command::Doctor => return doctor::run(&global),
         Command::Push(args) => transfer::push(&args, &global)?,
         Command::Pull(args) => transfer::pull(&args, &global)?,

@@ -44,9 +44,9 @@ impl<W: Write + Send> EventSink for Plain<W> {
     fn event(&self, at: Duration, event: Event) {
         let mut state = locked(&self.state);
         match event {
-            Event::Started { id, name } => state.start(at, id, name),
+            Event::Started { id, name, .. } => state.start(at, id, name),
             Event::Progress { id, what, done, total } => state.progress(at, id, &what, done, total),
-            Event::Stage { .. } => {}
+            Event::Stage { .. } | Event::Job { .. } => {}
             Event::Log { id, line } => state.say(id, &clean(&line)),
             Event::Finished { id, cached, error } => state.finish(at, id, cached, error),
             Event::Warning { message, location } => state.warn(&message, location.as_deref()),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn started(id: u32, name: &str) -> Event {
-        Event::Started { id: VertexId(id), name: name.into() }
+        Event::Started { id: VertexId(id), name: name.into(), job: None }
     }
 
     fn finished(id: u32, cached: bool, error: Option<&str>) -> Event {

@@ -13,7 +13,7 @@ use oci::Digest;
 use serde_json::{Map, Value, json};
 
 use super::time::rfc3339;
-use super::{Lines, locked};
+use super::{Lines, locked, of_job};
 
 /// Shows events as JSON lines.
 pub(super) struct RawJson<W> {
@@ -45,9 +45,9 @@ impl<W: Write + Send> EventSink for RawJson<W> {
         let now = rfc3339(self.began + at);
         let mut state = locked(&self.state);
         let (kind, object) = match event {
-            Event::Started { id, name } => ("vertexes", Some(state.start(now, id, name))),
+            Event::Started { id, name, job } => ("vertexes", Some(state.start(now, id, of_job(job.as_deref(), name)))),
             Event::Progress { id, what, done, total } => ("statuses", state.progress(now, id, &what, done, total)),
-            Event::Stage { .. } => return,
+            Event::Stage { .. } | Event::Job { .. } => return,
             Event::Log { id, line } => ("logs", state.log(&now, id, &line)),
             Event::Finished { id, cached, error } => ("vertexes", state.finish(&now, id, cached, error)),
             Event::Warning { message, location } => ("warnings", Some(warning(&message, location))),
@@ -129,7 +129,7 @@ mod tests {
     fn a_vertex_keeps_its_digest_from_start_to_end() {
         let id = VertexId(1);
         let lines = shown(vec![
-            Event::Started { id, name: "a".into() },
+            Event::Started { id, name: "a".into(), job: None },
             Event::Progress { id, what: "layer".into(), done: 1, total: Some(2) },
             Event::Progress { id, what: "layer".into(), done: 2, total: Some(2) },
             Event::Log { id, line: "hello".into() },
@@ -151,7 +151,7 @@ mod tests {
     fn errors_and_warnings() {
         let id = VertexId(1);
         let lines = shown(vec![
-            Event::Started { id, name: "a".into() },
+            Event::Started { id, name: "a".into(), job: None },
             Event::Finished { id, cached: false, error: Some("no".into()) },
             Event::Warning { message: "hm".into(), location: Some("Dockerfile:1".into()) },
             Event::Log { id: VertexId(9), line: "of nobody".into() },

@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::{Event, EventSink, VertexId};
 use serde_json::{Value, json};
 
-use super::{clean, locked};
+use super::{clean, locked, of_job};
 
 /// Hands events on and keeps what they say about time.
 pub(crate) struct Timed {
@@ -96,9 +96,10 @@ impl EventSink for Timed {
     fn event(&self, at: Duration, event: Event) {
         let mut vertices = locked(&self.vertices);
         match &event {
-            Event::Started { id, name } => {
+            Event::Started { id, name, job } => {
+                let name = of_job(job.as_deref(), name.clone());
                 let (parts, stages) = (BTreeMap::new(), Vec::new());
-                let vertex = Vertex { name: name.clone(), started: at, ended: None, cached: false, parts, stages };
+                let vertex = Vertex { name, started: at, ended: None, cached: false, parts, stages };
                 vertices.insert(*id, vertex);
             }
             Event::Progress { id, what, done, .. } => {
@@ -117,7 +118,7 @@ impl EventSink for Timed {
                     vertex.stages.push(Stage { name: stage, began: *began, ended: *ended, busy: *busy });
                 }
             }
-            Event::Log { .. } | Event::Warning { .. } => {}
+            Event::Log { .. } | Event::Job { .. } | Event::Warning { .. } => {}
         }
         drop(vertices);
         self.inner.event(at, event);
@@ -134,8 +135,8 @@ mod tests {
         let timed = Timed::new(Box::new(Silent));
         let (a, b) = (VertexId(1), VertexId(2));
         let at = |millis, event| timed.event(Duration::from_millis(millis), event);
-        at(0, Event::Started { id: a, name: "short".into() });
-        at(5, Event::Started { id: b, name: "long".into() });
+        at(0, Event::Started { id: a, name: "short".into(), job: None });
+        at(5, Event::Started { id: b, name: "long".into(), job: None });
         at(10, Event::Finished { id: a, cached: true, error: None });
         at(15, Event::Progress { id: b, what: "layer".into(), done: 7, total: None });
         at(45, Event::Progress { id: b, what: "layer".into(), done: 9, total: None });

@@ -103,9 +103,9 @@ fn style(template: &str) -> ProgressStyle {
 impl EventSink for Tty {
     fn event(&self, at: Duration, event: Event) {
         match event {
-            Event::Started { id, name } => self.start(at, id, &name),
+            Event::Started { id, name, .. } => self.start(at, id, &name),
             Event::Progress { id, what, done, total } => self.progress(id, &what, done, total),
-            Event::Stage { .. } => {}
+            Event::Stage { .. } | Event::Job { .. } => {}
             Event::Log { id, line } => self.log(id, &line),
             Event::Finished { id, cached, error } => self.finish(at, id, cached, error.as_deref()),
             Event::Warning { message, location } => {
@@ -144,7 +144,7 @@ mod tests {
         tty.screen.set_draw_target(ProgressDrawTarget::hidden());
         let id = VertexId(1);
         let progress = |done, total| Event::Progress { id, what: "layer".into(), done, total };
-        tty.event(Duration::ZERO, Event::Started { id, name: "push".into() });
+        tty.event(Duration::ZERO, Event::Started { id, name: "push".into(), job: None });
         tty.event(Duration::ZERO, progress(1, Some(3)));
         let part = locked(&tty.vertices)[&id].parts["layer"].clone();
         assert_eq!((part.position(), part.length(), part.message()), (1, Some(3), "1B / 3B".into()));

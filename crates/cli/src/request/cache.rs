@@ -55,9 +55,14 @@ fn place(spec: &Spec<'_>, key: &str) -> Result<CachePlace, RequestError> {
 
 fn unknown(spec: &Spec<'_>, kind: &str) -> RequestError {
     match kind {
-        "gha" | "s3" | "azblob" => RequestError::unsupported(
+        "gha" => RequestError::unsupported(
+            format!("{} type=gha", spec.flag),
+            "GitHub's cache service has no published interface and answers only its own jobs",
+            "use type=registry,ref=ghcr.io/OWNER/IMAGE:cache, or type=local with a directory that actions/cache keeps",
+        ),
+        "s3" | "azblob" => RequestError::unsupported(
             format!("{} type={kind}", spec.flag),
-            "its service is not spoken to yet",
+            "its service is not spoken to",
             "use type=registry, or type=local with a directory that the CI keeps",
         ),
         other => spec.bad(format!("unknown cache type {other:?}")).or_hint(suggest::hint(other, TYPES)),

@@ -27,6 +27,18 @@ pub(crate) enum Method {
     Targets,
 }
 
+impl Method {
+    /// As it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Check => "check",
+            Self::Outline => "outline",
+            Self::Targets => "targets",
+        }
+    }
+}
+
 const FLAG: &str = "--call";
 const METHODS: &[&str] = &["build", "check", "outline", "targets"];
 

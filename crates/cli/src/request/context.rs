@@ -110,8 +110,7 @@ fn named_one(text: &str) -> Result<(String, ContextSource), RequestError> {
     let bad = |reason: String| RequestError::invalid("--build-context", text, reason);
     let (name, place) =
         text.split_once('=').ok_or_else(|| bad("there is no = in it".into()).or_hint("NAME=DIR or NAME=URL"))?;
-    let name: Reference = name.parse().map_err(|error: oci::ReferenceError| bad(error.to_string()))?;
-    let name = name.familiar().trim_end_matches(":latest").to_owned();
+    let name = self::name(name).map_err(|error| bad(error.to_string()))?;
     let source = if let Some(image) = place.strip_prefix("docker-image://") {
         ContextSource::Image(image.parse().map_err(|error: oci::ReferenceError| bad(error.to_string()))?)
     } else if let Some(layout) = place.strip_prefix("oci-layout://") {
@@ -124,6 +123,17 @@ fn named_one(text: &str) -> Result<(String, ContextSource), RequestError> {
         located(place)
     };
     Ok((name, source))
+}
+
+/// The name of a context as FROM and COPY say it.
+pub(crate) fn name(text: &str) -> Result<String, oci::ReferenceError> {
+    let name: Reference = text.parse()?;
+    Ok(name.familiar().trim_end_matches(":latest").to_owned())
+}
+
+/// Whether a main context is fetched: from a server, or out of standard input.
+pub(crate) fn is_remote(place: &str) -> bool {
+    place == STDIN || is_git(place) || is_http(place)
 }
 
 /// `DIR`, `DIR:TAG` or `DIR@DIGEST`.

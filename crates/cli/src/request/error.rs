@@ -50,6 +50,12 @@ impl RequestError {
         self
     }
 
+    /// The same of one of several targets: what it says, as if it had been typed.
+    pub(crate) fn of_target(self, target: &str) -> Self {
+        let hint = self.hint().unwrap_or_else(|| "`shipsmith bake --print` shows the target as it is read".to_owned());
+        Self::Conflict { message: format!("target {target}: {self}"), hint }
+    }
+
     /// Something that is understood and refused.
     pub(crate) fn unsupported(what: impl Into<String>, reason: &str, hint: &str) -> Self {
         Self::Unsupported { what: what.into(), reason: reason.into(), hint: hint.into() }

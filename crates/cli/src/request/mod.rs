@@ -3,7 +3,9 @@
 //! Pure, but for [`Surroundings`], through which the environment, the clock and standard input
 //! come in. What the engine cannot do yet is refused here, with a reason and a hint.
 
+mod agent;
 mod annotation;
+pub(crate) mod bake;
 mod cache;
 mod call;
 mod context;
@@ -12,6 +14,7 @@ mod display;
 mod error;
 mod output;
 pub(crate) mod pkg;
+pub(crate) mod plan;
 mod prune;
 mod refused;
 mod sandbox;

@@ -11,7 +11,7 @@ use oci::Platform;
 use project::pkg::{Options, Package};
 use registry::{Credential, Secret};
 
-use super::{EPOCH, RequestError, Surroundings, parse_epoch, platforms, secret};
+use super::{EPOCH, RequestError, Surroundings, agent, parse_epoch, platforms};
 use crate::args::{BuilderArgs, PackageArgs, PkgBuildArgs};
 
 /// Variables that tell a build which proxy to use; they are passed on as they are.
@@ -234,7 +234,7 @@ fn request(
         normalize_modes: false,
         sandbox: SandboxOptions {
             network: if package.network { Network::Default } else { Network::None },
-            agents: secret::agents(&args.ssh, around)?,
+            agents: agent::agents(&args.ssh, around)?,
             ..SandboxOptions::default()
         },
     })

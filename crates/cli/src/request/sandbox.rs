@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use engine::{Entitlement, Level, Network, Runtime, SandboxOptions, Ulimit};
 
-use super::{RequestError, Surroundings, secret, suggest};
+use super::{RequestError, Surroundings, agent, secret, suggest};
 use crate::args::BuildArgs;
 
 const ENTITLEMENTS: &[&str] = &["network.host", "security.insecure"];
@@ -43,7 +43,7 @@ pub(crate) fn options(args: &BuildArgs, around: &dyn Surroundings) -> Result<San
         ulimits: args.ulimits.iter().map(|text| ulimit(text)).collect::<Result<_, _>>()?,
         cgroup_parent: args.cgroup_parent.clone().filter(|parent| !parent.is_empty()),
         secrets: secret::secrets(&args.secrets, around)?,
-        agents: secret::agents(&args.ssh, around)?,
+        agents: agent::agents(&args.ssh, around)?,
         allowed,
         isolation: args.isolation.as_deref().map(level).transpose()?,
         runtime: args.runtime.as_deref().map(runtime).transpose()?,
@@ -51,7 +51,7 @@ pub(crate) fn options(args: &BuildArgs, around: &dyn Surroundings) -> Result<San
 }
 
 /// `--isolation LEVEL`.
-fn level(text: &str) -> Result<Level, RequestError> {
+pub(crate) fn level(text: &str) -> Result<Level, RequestError> {
     let names = Level::ALL.map(Level::name);
     text.parse()
         .map_err(|_| RequestError::invalid("--isolation", text, "no such level").or_hint(suggest::hint(text, &names)))

@@ -1,7 +1,6 @@
-//! `--secret` and `--ssh`: what RUN may be lent.
+//! `--secret`: what RUN may be lent.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use engine::SecretSource;
@@ -9,9 +8,6 @@ use engine::SecretSource;
 use super::{RequestError, Surroundings, csv, suggest};
 
 const SECRET: &str = "--secret";
-const SSH: &str = "--ssh";
-/// Where a user's own agent is found.
-const AGENT: &str = "SSH_AUTH_SOCK";
 const KEYS: &[&str] = &["id", "src", "env", "type"];
 
 /// `--secret id=ID[,src=FILE][,env=NAME][,type=file|env]`, each id once.
@@ -73,43 +69,8 @@ fn readable(text: &str, path: &Path) -> Result<(), RequestError> {
     }
 }
 
-/// `--ssh default|ID[=SOCKET]`: sockets of agents, by id.
-pub(super) fn agents(texts: &[String], around: &dyn Surroundings) -> Result<BTreeMap<String, PathBuf>, RequestError> {
-    let mut agents = BTreeMap::new();
-    for text in texts.iter().filter(|text| !text.is_empty()) {
-        let (id, path) = agent(text, around)?;
-        if agents.insert(id.clone(), path).is_some() {
-            return Err(RequestError::invalid(SSH, text, format!("the agent {id} is given twice")));
-        }
-    }
-    Ok(agents)
-}
-
-fn agent(text: &str, around: &dyn Surroundings) -> Result<(String, PathBuf), RequestError> {
-    let (id, paths) = text.split_once('=').unwrap_or((text, ""));
-    let path = match paths {
-        "" => around.variable(AGENT).filter(|path| !path.is_empty()).ok_or_else(|| {
-            RequestError::invalid(SSH, text, format!("{AGENT} is not set"))
-                .or_hint("start an agent (eval $(ssh-agent); ssh-add), or name its socket: --ssh default=SOCKET")
-        })?,
-        path => path.to_owned(),
-    };
-    let path = PathBuf::from(path);
-    match path.metadata() {
-        Ok(metadata) if metadata.file_type().is_socket() => Ok((id.to_owned(), path)),
-        Ok(_) => Err(RequestError::unsupported(
-            "--ssh with a key file",
-            "keys are held by an agent, never by the build",
-            "add the key to an agent with ssh-add, and give --ssh default",
-        )),
-        Err(error) => Err(RequestError::invalid(SSH, text, format!("cannot read {}: {error}", path.display()))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
-
     use super::super::tests::Place;
     use super::*;
 
@@ -146,18 +107,5 @@ mod tests {
         assert!(refused(&["id=a,src=/nowhere"]).contains("cannot read /nowhere"));
         assert!(refused(&["id=a,src=/"]).contains("is a directory"));
         assert!(refused(&["id=a,env=A", "id=a,env=B"]).contains("given twice"));
-    }
-
-    #[test]
-    fn agents_are_sockets() {
-        let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("agent");
-        let _listener = UnixListener::bind(&socket).unwrap();
-        let text = format!("mine={}", socket.display());
-        assert_eq!(agents(&[text], &around()).unwrap(), [("mine".to_owned(), socket)].into());
-        let refused = |text: &str| agents(&[text.to_owned()], &around()).unwrap_err();
-        assert!(refused("default").to_string().contains("SSH_AUTH_SOCK is not set"));
-        assert!(refused("default=/dev/null").hint().unwrap().contains("ssh-add"));
-        assert!(refused("default=/nowhere").to_string().contains("cannot read"));
     }
 }

@@ -80,8 +80,12 @@ fn what_is_not_there_yet_says_why() {
         "buildx knows no such limit for BuildKit either",
         "limit the whole build, such as with systemd-run, or use --ulimit and --cgroup-parent",
     );
-    let cache =
-        ("its service is not spoken to yet", "use type=registry, or type=local with a directory that the CI keeps");
+    let github = (
+        "GitHub's cache service has no published interface and answers only its own jobs",
+        "use type=registry,ref=ghcr.io/OWNER/IMAGE:cache, or type=local with a directory that actions/cache keeps",
+    );
+    let bucket =
+        ("its service is not spoken to", "use type=registry, or type=local with a directory that the CI keeps");
     let cases = [
         ("--sbom=true", "--sbom", attest.0, attest.1),
         ("--provenance=mode=max", "--provenance", attest.0, attest.1),
@@ -95,8 +99,9 @@ fn what_is_not_there_yet_says_why() {
             "BuildKit has no such thing either",
             "use RUN --security=insecure and --allow security.insecure",
         ),
-        ("--cache-from=type=gha", "--cache-from type=gha", cache.0, cache.1),
-        ("--cache-to=type=gha", "--cache-to type=gha", cache.0, cache.1),
+        ("--cache-from=type=gha", "--cache-from type=gha", github.0, github.1),
+        ("--cache-to=type=gha,mode=max", "--cache-to type=gha", github.0, github.1),
+        ("--cache-to=type=s3,region=x", "--cache-to type=s3", bucket.0, bucket.1),
         ("--policy=x", "--policy", "source policies are not evaluated yet", "pin bases by digest instead"),
         ("--squash", "--squash", "BuildKit has no such thing either", "use fewer COPY instructions"),
         ("--merge-layers", "--merge-layers", "layers are not merged yet", "use fewer COPY instructions"),

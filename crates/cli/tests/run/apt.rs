@@ -1,7 +1,7 @@
 //! A real system installs a package, with the configuration that apt has on this machine.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testkit::canonical::read_images;
@@ -38,10 +38,30 @@ fn with<'a>(flags: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
 
 const PROGRAM: &str = "#include <stdio.h>\nint main(void) { return puts(\"compiled here\") < 0; }\n";
 
+const COMPILER: &str = "apt-get update && apt-get install -y --no-install-recommends build-essential";
+
+/// The compiler's packages, as root has downloaded them in a step: once for all tests, whoever asks first.
+fn packages(ground: &Ground, flags: &[String]) -> PathBuf {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiler");
+    let lock = File::create(kept.with_extension("lock")).expect("ours");
+    lock.lock().expect("a lock");
+    if !kept.exists() {
+        let dockerfile = format!(
+            "FROM base AS build\nRUN {CONFIGURED} {COMPILER}\nFROM scratch\nCOPY --from=build /var/cache/apt/archives/*.deb /\n"
+        );
+        let output = ground.environment().path("packages");
+        ground.builds(&dockerfile, &with(flags, &[&format!("--output=type=local,dest={}", output.display())]));
+        let unfinished = kept.with_extension("unfinished");
+        run(Command::new("cp").arg("-rT").arg(output).arg(&unfinished));
+        fs::rename(unfinished, &kept).expect("ours");
+    }
+    kept
+}
+
 /// A compiler is installed, compiles a file of the context, and the last stage has nothing but the program, which runs there.
-fn compiles(ground: &Ground, flags: &[&str]) -> Vec<String> {
+fn compiles(ground: &Ground, mounts: &str, flags: &[&str]) -> Vec<String> {
     let dockerfile = format!(
-        "FROM base AS build\nRUN {CONFIGURED} apt-get update && apt-get install -y --no-install-recommends build-essential\n\
+        "FROM base AS build\nRUN {CONFIGURED} {mounts} {COMPILER}\n\
          COPY <<EOF /src/main.c\n{PROGRAM}EOF\nWORKDIR /src\nRUN gcc -O2 -static -o /program main.c\n\
          FROM scratch\nCOPY --from=build /program /bin/program\nRUN [\"/bin/program\"]\n"
     );
@@ -51,7 +71,8 @@ fn compiles(ground: &Ground, flags: &[&str]) -> Vec<String> {
 #[test]
 fn a_compiler_is_installed_compiles_and_stays_behind() {
     let Some((ground, flags)) = ground() else { return };
-    let ended = ground.environment().run(compiles(&ground, &with(&flags, &["--output=type=oci,dest=image.tar"])));
+    packages(&ground, &flags);
+    let ended = ground.environment().run(compiles(&ground, "", &with(&flags, &["--output=type=oci,dest=image.tar"])));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("compiled here"), "{}", ended.stderr);
     let images = read_images(&ground.environment().path("image.tar")).expect("a layout");
@@ -67,7 +88,9 @@ fn a_compiler_is_installed_compiles_and_stays_behind() {
 fn an_ordinary_user_installs_a_compiler_too() {
     for level in ["subuid", "single-id"] {
         let Some((ground, flags)) = ground() else { return };
-        let arguments = compiles(&ground, &with(&flags, &["--isolation", level, "--output=type=oci,dest=image.tar"]));
+        let downloaded = format!("--build-context=downloaded={}", packages(&ground, &flags).display());
+        let flags = with(&flags, &["--isolation", level, "--output=type=oci,dest=image.tar", &downloaded]);
+        let arguments = compiles(&ground, "--mount=from=downloaded,target=/var/cache/apt/archives,rw", &flags);
         let ended = ordinary(&ground, level, &arguments);
         assert_eq!(ended.code, Some(0), "{level}: {}", ended.stderr);
         assert!(ended.stderr.contains("compiled here"), "{level}: {}", ended.stderr);

@@ -2,7 +2,10 @@
 //!
 //! A step that would print another number each time shows whether it was run.
 
-use testkit::faulty_proxy::FaultyProxy;
+use std::fs;
+use std::path::Path;
+
+use testkit::faulty_proxy::{Fault, FaultyProxy};
 use testkit::fixtures::busybox_base;
 use testkit::registry_server::RegistryServer;
 
@@ -81,6 +84,32 @@ fn a_base_that_a_step_and_an_output_need_is_fetched_once() {
     let dockerfile = format!("FROM {}/base:1\nRUN touch /x\n", proxy.address());
     ground.builds(&dockerfile, &["--output=type=oci,dest=app.tar"]);
     assert_eq!(proxy.count("GET", &base.layer()), 1);
+}
+
+/// How many layers lie unpacked in the store.
+fn trees(ground: &Ground) -> usize {
+    let inside = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let schemes = inside(&ground.environment().store().join("shipsmith/trees"));
+    schemes.flat_map(|scheme| inside(&scheme)).flat_map(|algorithm| inside(&algorithm)).count()
+}
+
+/// It is unpacked while it comes, and checked meanwhile: what is not what it should be gets no name.
+#[test]
+fn a_base_that_arrives_damaged_is_never_run_over() {
+    let (Some(base), Some(ground), Some(registry)) = (busybox_base(), Ground::new(), RegistryServer::start()) else {
+        return;
+    };
+    if base.push(registry.address(), "base:1").is_none() {
+        return;
+    }
+    let proxy = FaultyProxy::start(registry.address());
+    proxy.fault(99, "GET", &format!("/blobs/{}", base.layer()), Fault::FlipBit(300));
+    let ended = ground.build(&format!("FROM {}/base:1\nRUN echo $((123456789 * 9))\n", proxy.address()), &[]);
+    assert!(ended.code != Some(0) && !ended.stderr.contains("1111111101"), "{}", ended.stderr);
+    assert_eq!(trees(&ground), 0);
+    ground.builds(&format!("FROM {}/base:1\nRUN touch /x\n", registry.address()), &[]);
+    assert_eq!(trees(&ground), 2, "of the base and of the step");
+    ground.is_clean();
 }
 
 #[test]

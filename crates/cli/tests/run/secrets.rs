@@ -11,27 +11,36 @@ use crate::support::Ground;
 
 const TOKEN: &str = "a-very-secret-token-0123456789";
 
-/// Files below `dir` whose bytes, as they are or unpacked, have the token.
+/// Whether a file below `dir` has this text, as it is or unpacked.
+pub(crate) fn holds_text(dir: &Path, text: &str) -> bool {
+    !leaks_of(dir, text).is_empty()
+}
+
+/// Files below `dir` that have the token.
 fn leaks(dir: &Path) -> Vec<String> {
+    leaks_of(dir, TOKEN)
+}
+
+fn leaks_of(dir: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         let kind = entry.file_type().expect("a type");
         if kind.is_dir() {
-            found.extend(leaks(&path));
-        } else if kind.is_file() && holds(&path) {
+            found.extend(leaks_of(&path, text));
+        } else if kind.is_file() && holds(&path, text) {
             found.push(path.display().to_string());
         }
     }
     found
 }
 
-fn holds(path: &Path) -> bool {
+fn holds(path: &Path, text: &str) -> bool {
     let mut bytes = Vec::new();
     File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).expect("ours");
     let mut unpacked = Vec::new();
     let _ = MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked);
-    [bytes, unpacked].iter().any(|bytes| bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes()))
+    [bytes, unpacked].iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
 }
 
 fn unseen(ended: &Ended) {
@@ -95,18 +104,4 @@ fn the_builders_variables_are_given_only_when_asked() {
     ground.builds(&step, &["--secret=id=TOKEN,env=TOKEN"]);
     assert_eq!(leaks(&ground.environment().store()), [""; 0]);
     ground.is_clean();
-}
-
-/// An agent's socket is there for the step that asks, and what is said through it arrives.
-#[test]
-fn an_agent_is_reached_by_the_step_that_asks() {
-    let Some(ground) = Ground::new() else { return };
-    let socket = ground.environment().path("agent");
-    let agent = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
-    let flag = format!("--ssh=default={}", socket.display());
-    let said = ground.prints("--mount=type=ssh", "test -S $SSH_AUTH_SOCK && echo is a socket", &[&flag]);
-    assert_eq!(said, "is a socket\n");
-    drop(agent);
-    let said = ground.fails("FROM base\nRUN --mount=type=ssh,required true\n", &["--no-cache"]);
-    assert!(said.contains("ssh agent default: not found"), "{said}");
 }

@@ -80,6 +80,30 @@ impl Keyword {
             Keyword::Workdir => "WORKDIR",
         }
     }
+
+    /// How it is written, for hints.
+    pub fn usage(self) -> &'static str {
+        match self {
+            Keyword::Add => "ADD [--flag=value ...] source ... destination",
+            Keyword::Arg => "ARG name[=default] ...",
+            Keyword::Cmd => r#"CMD ["executable", "parameter", ...] or CMD command"#,
+            Keyword::Copy => "COPY [--flag=value ...] source ... destination",
+            Keyword::Entrypoint => r#"ENTRYPOINT ["executable", "parameter", ...] or ENTRYPOINT command"#,
+            Keyword::Env => "ENV name=value ...",
+            Keyword::Expose => "EXPOSE port[/protocol] ...",
+            Keyword::From => "FROM [--platform=os/architecture] image [AS name]",
+            Keyword::Healthcheck => "HEALTHCHECK [--flag=value ...] CMD command, or HEALTHCHECK NONE",
+            Keyword::Label => "LABEL name=value ...",
+            Keyword::Maintainer => "MAINTAINER name",
+            Keyword::Onbuild => "ONBUILD INSTRUCTION arguments",
+            Keyword::Run => r#"RUN command or RUN ["executable", "parameter", ...]"#,
+            Keyword::Shell => r#"SHELL ["executable", "parameter", ...]"#,
+            Keyword::StopSignal => "STOPSIGNAL signal",
+            Keyword::User => "USER user[:group]",
+            Keyword::Volume => "VOLUME path ...",
+            Keyword::Workdir => "WORKDIR path",
+        }
+    }
 }
 
 impl fmt::Display for Keyword {

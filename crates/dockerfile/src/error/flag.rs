@@ -18,14 +18,14 @@ pub enum FlagError {
 
 impl FlagError {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> String {
         match self {
-            FlagError::Unknown { suggestion: Some(name), .. } => Some(format!("did you mean --{name}?")),
-            FlagError::Unknown { keyword, known, .. } if known.is_empty() => Some(format!("{keyword} takes no flags")),
-            FlagError::Unknown { keyword, known, .. } => Some(format!("{keyword} takes --{}", known.join(", --"))),
-            FlagError::Duplicate(_) => Some("keep one of them".into()),
-            FlagError::MissingValue(name) => Some(format!("write --{name}=value")),
-            FlagError::NotBoolean { name, .. } => Some(format!("write --{name}, --{name}=true or --{name}=false")),
+            FlagError::Unknown { suggestion: Some(name), .. } => format!("did you mean --{name}?"),
+            FlagError::Unknown { keyword, known, .. } if known.is_empty() => format!("{keyword} takes no flags"),
+            FlagError::Unknown { keyword, known, .. } => format!("{keyword} takes --{}", known.join(", --")),
+            FlagError::Duplicate(_) => "keep one of them".into(),
+            FlagError::MissingValue(name) => format!("write --{name}=value"),
+            FlagError::NotBoolean { name, .. } => format!("write --{name}, --{name}=true or --{name}=false"),
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum HealthcheckError {
 
 impl HealthcheckError {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> String {
         let text = match self {
             HealthcheckError::NoneWithArguments => "remove the arguments",
             HealthcheckError::NoCommand | HealthcheckError::UnknownKind(_) => {
@@ -30,6 +30,6 @@ impl HealthcheckError {
             HealthcheckError::TooShort(_) => "use at least 1ms, or 0s for the default",
             HealthcheckError::InvalidRetries(_) => "use a whole number from 0 to 2147483647",
         };
-        Some(text.into())
+        text.into()
     }
 }

@@ -30,20 +30,33 @@ pub enum MountError {
 
 impl MountError {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            MountError::UnknownKey { suggestion, .. }
-            | MountError::UnknownType { suggestion, .. }
-            | MountError::UnknownSharing { suggestion, .. } => {
-                suggestion.as_ref().map(|word| format!("did you mean {word}?"))
+    pub fn hint(&self) -> String {
+        let text = match self {
+            MountError::UnknownKey { suggestion: Some(word), .. }
+            | MountError::UnknownType { suggestion: Some(word), .. }
+            | MountError::UnknownSharing { suggestion: Some(word), .. } => return format!("did you mean {word}?"),
+            MountError::MissingValue(key) => return format!("write {key}=value"),
+            MountError::InvalidValue { key, .. } => value_of(key),
+            MountError::Csv => "write key=value,key=value; quote a whole field that has commas",
+            MountError::UnknownKey { suggestion: None, .. } => {
+                "mounts have type, from, source, target, readonly, id, sharing, required, size, mode, uid, gid and env"
             }
-            MountError::Csv => Some("write key=value,key=value; quote a whole field that has commas".into()),
-            MountError::MissingValue(key) => Some(format!("write {key}=value")),
-            MountError::VariableInFrom => {
-                Some("give the image a name with FROM image AS name, where variables are expanded".into())
-            }
-            MountError::SecretNamedTwice => Some("keep one of them".into()),
-            _ => None,
-        }
+            MountError::UnknownType { suggestion: None, .. } => "the types are bind, cache, tmpfs, secret and ssh",
+            MountError::UnknownSharing { suggestion: None, .. } => "use shared, private or locked",
+            MountError::KeyNotAllowed { .. } => "take it away, or use another type of mount",
+            MountError::VariableInFrom => "give the image a name with FROM image AS name, where variables are expanded",
+            MountError::SecretWithoutName => "write id=name, as in --secret id=name,src=FILE",
+            MountError::SecretNamedTwice | MountError::DeviceNamedTwice => "keep one of them",
+        };
+        text.to_owned()
+    }
+}
+
+fn value_of(key: &str) -> &'static str {
+    match key {
+        "uid" | "gid" => "write a number",
+        "mode" => "write an octal number, such as 0755",
+        "size" => "write a number of bytes, or one with a unit, such as 64m",
+        _ => "write true or false",
     }
 }

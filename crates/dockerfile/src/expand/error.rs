@@ -28,7 +28,7 @@ pub enum ExpandError {
 
 impl ExpandError {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> String {
         let text = match self {
             ExpandError::UnclosedSingleQuote | ExpandError::UnclosedDoubleQuote => {
                 "close the quote, or put the escape character before it"
@@ -39,10 +39,11 @@ impl ExpandError {
             ExpandError::UnknownModifier(_) => "the modifiers are :- - :+ + :? ? # ## % %% / and //",
             ExpandError::BadPattern { .. } => "patterns have * and ?; a backslash stands only before * ? \\ } and /",
             ExpandError::Refused { name, .. } => {
-                return Some(format!("set it with ARG, ENV or --build-arg {name}=value"));
+                return format!("set it with ARG, ENV or --build-arg {name}=value");
             }
-            ExpandError::TooDeep | ExpandError::TooLong(_) => return None,
+            ExpandError::TooDeep => "give the inner ones names of their own with ARG",
+            ExpandError::TooLong(_) => "put large contents into files and COPY them",
         };
-        Some(text.into())
+        text.into()
     }
 }

@@ -18,6 +18,14 @@ impl Asked {
         Self(ops.into_iter().flat_map(|op| op.context_paths(name)).collect())
     }
 
+    /// Whether it can depend on all that is asked what `op` finds of `paths`: where wildcards may match nothing, and where
+    /// `--parents` keeps the path from a pivot on.
+    pub(crate) fn decides(op: &graph::Op, paths: &[String]) -> bool {
+        let keeps_parents =
+            matches!(op, graph::Op::Copy(copy) if copy.sources.iter().any(|source| source.below.is_some()));
+        keeps_parents || paths.iter().any(|path| path.contains(['*', '?', '[', '\\']))
+    }
+
     /// Whether anything at, above or below `path` is selected, and so `path` is there.
     pub(super) fn reaches(&self, tree: &dyn SourceTree, path: &TreePath) -> Result<bool, CopyError> {
         for source in &*self.0 {

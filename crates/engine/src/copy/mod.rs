@@ -42,6 +42,8 @@ pub(crate) struct Selection {
     pub(crate) include: Option<Patterns>,
     /// Not what matches (`--exclude`).
     pub(crate) exclude: Option<Patterns>,
+    /// The path without wildcards that `--parents` keeps: something at or below it must be left.
+    pub(crate) required: Option<String>,
 }
 
 /// Why a copy failed.
@@ -55,6 +57,9 @@ pub enum CopyError {
         /// What was searched, such as `the build context`.
         origin: String,
     },
+    /// `--parents` is to keep a path of which `--exclude` leaves nothing.
+    #[error("{0}: --exclude leaves nothing of it")]
+    Excluded(String),
     /// A wildcard matches nothing, and nothing else is wanted of the directory before it.
     #[error("{path}: nothing matches in {origin}")]
     NoMatch {
@@ -93,6 +98,7 @@ impl CopyError {
                 Some("check the spelling and .dockerignore; nothing outside of a context can be copied".into())
             }
             Self::Missing { .. } => Some("check the spelling".into()),
+            Self::Excluded(_) => Some("--parents needs something of the path; let no pattern of --exclude match it".into()),
             Self::NoMatch { .. } => Some(
                 "check the spelling and .dockerignore; as in BuildKit, a wildcard below a directory may match nothing only \
                  where another source takes something of that directory"
@@ -170,9 +176,14 @@ pub(crate) fn copy(
     let followed = follow(source, path, selection.follow, origin)?;
     let missing = || CopyError::Missing { path: path.to_string(), origin: origin.to_owned() };
     let entry = source.entry(&followed)?.ok_or_else(missing)?;
-    let mut copier = Copier { overlay, source, selection, attributes, names: BTreeMap::new(), open: Vec::new() };
+    let (names, open, seen) = (BTreeMap::new(), Vec::new(), Seen::default());
+    let mut copier = Copier { overlay, source, selection, attributes, names, open, seen };
     let target = copier.ensure(destination).and_then(|()| copier.target(destination, path, &entry));
-    copier.copy(entry, target.map_err(CopyError::Destination)?)
+    copier.copy(entry, target.map_err(CopyError::Destination)?)?;
+    match (&selection.required, copier.seen) {
+        (Some(required), Seen { wanted: false, excluded: true }) => Err(CopyError::Excluded(required.clone())),
+        _ => Ok(()),
+    }
 }
 
 fn follow(source: &dyn SourceTree, path: &TreePath, follow: bool, origin: &str) -> Result<TreePath, CopyError> {
@@ -206,6 +217,13 @@ struct Sight {
     exclude: Matched,
 }
 
+/// What was met below a source, of either kind.
+#[derive(Default)]
+struct Seen {
+    wanted: bool,
+    excluded: bool,
+}
+
 struct Copier<'a> {
     overlay: &'a mut Overlay,
     source: &'a dyn SourceTree,
@@ -215,6 +233,7 @@ struct Copier<'a> {
     names: BTreeMap<FileIdentity, (TreePath, Inode)>,
     /// The way down to where the copy is: trees may be deeper than a stack.
     open: Vec<Open>,
+    seen: Seen,
 }
 
 impl Copier<'_> {
@@ -273,6 +292,8 @@ impl Copier<'_> {
         let name = String::from_utf8_lossy(name);
         let below = if open.below.is_empty() { name.into_owned() } else { format!("{}/{name}", open.below) };
         let sight = self.selection.look(&below, &open.include, &open.exclude);
+        self.seen.wanted |= sight.wanted;
+        self.seen.excluded |= sight.excluded;
         self.visit(child, below, target, sight)
     }
 

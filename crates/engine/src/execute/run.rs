@@ -1,14 +1,13 @@
 //! RUN as a step: looked up under its key, run otherwise.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use graph::{Mount, MountKind, RunOp, Step};
 use layer::Compression;
 use oci::Digest;
 
-use super::Executor;
+use super::{Done, Executor};
 use crate::cache::Made;
 use crate::copy::CopyError;
 use crate::encode::{self, encoded, in_compression};
@@ -20,24 +19,17 @@ use crate::{Error, steps};
 
 impl Executor<'_> {
     /// Runs a process, unless it is known what it makes.
-    pub(super) async fn run(&self, step: &Step, op: &RunOp) -> Result<Arc<Snapshot>, Error> {
+    pub(super) async fn run(&self, step: &Step, op: &RunOp) -> Result<Done, Error> {
         let parent = self.snapshot(op.parent).await?;
         let vertex = self.events.start(step.label.to_string());
         let made = self.run_or_find(step, op, &parent.layers(), vertex.logger()).await;
         let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(made, Ok((_, true)));
-        self.work.fresh.fetch_or(!cached, Ordering::Relaxed);
-        let (layer, _) = vertex.finish(cached, made)?;
-        Ok(Arc::new(Snapshot::over(parent, layer)))
+        let (made, cached) = vertex.finish(cached, made)?;
+        Ok(Done { snapshot: Arc::new(Snapshot::over(parent, made.layer.clone())), made: Some(made), fresh: !cached })
     }
 
-    async fn run_or_find(
-        &self,
-        step: &Step,
-        op: &RunOp,
-        parent: &[LayerRef],
-        log: Log,
-    ) -> Result<(LayerRef, bool), Error> {
+    async fn run_or_find(&self, step: &Step, op: &RunOp, parent: &[LayerRef], log: Log) -> Result<(Made, bool), Error> {
         let mounts = try_join_all(op.mounts.iter().map(|mount| self.prepare(step, mount))).await?;
         let (store, compression) = (self.work.layers.store(), self.compression(step));
         let key = run::key(op, parent, &mounts, self.work.setting.timestamp);
@@ -46,6 +38,7 @@ impl Executor<'_> {
         let layer = match known {
             Some(layer) => layer,
             None => {
+                let _permit = self.work.shared.run().await?;
                 let job = Job { op, parent, mounts: &mounts, compression, log };
                 let layer = self.work.runner.run(job, self.tree(op.parent), self.events).await?;
                 if let (Some(compression), Some(blob)) = (compression, &layer.blob) {
@@ -55,9 +48,7 @@ impl Executor<'_> {
                 layer
             }
         };
-        let made = Made { key, layer: layer.clone(), kept: compression.is_some() };
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
-        Ok((layer, cached))
+        Ok((Made { key, layer, kept: compression.is_some() }, cached))
     }
 
     /// What the step with this key made before, here or elsewhere, as this build wants it.

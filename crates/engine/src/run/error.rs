@@ -26,6 +26,8 @@ pub enum RunError {
     SecretText(String),
     #[error("ssh agent {id}: not found")]
     NoAgent { id: String, given: Vec<String> },
+    #[error("cannot serve an ssh agent: {0}")]
+    Agent(io::Error),
     #[error("{0} is not allowed")]
     NotAllowed(&'static str),
     #[error("devices are not given to RUN")]
@@ -51,6 +53,7 @@ impl RunError {
             Self::NoAgent { id, given } => Some(not_given("--ssh", id, given)),
             Self::SecretRead { .. } => Some("check the src= of --secret".into()),
             Self::SecretSize(_) => Some("mount a directory with --mount=type=bind instead".into()),
+            Self::Agent(_) => Some("TMPDIR must be a directory of yours, with a short name".into()),
             Self::SecretText(_) => Some("mount it as a file: leave out env=".into()),
             Self::NotAllowed(what) => Some(format!("allow it with --allow {what}")),
             Self::Devices => Some("leave out --device".into()),

@@ -4,6 +4,7 @@
 //! layers below, `mounts`, `surroundings` and `user` say what the process sees, `sandbox` runs it and gives what it changed
 //! as a tar, which becomes the step's layer.
 
+mod agent;
 mod caches;
 mod carry;
 mod error;
@@ -32,6 +33,7 @@ use crate::event::{Events, Log};
 use crate::layers::{LayerRef, Layers, blocking};
 use crate::{Entitlement, Error, SandboxOptions, TimestampPolicy};
 
+pub use agent::{AgentKey, AgentKeyError};
 pub use carry::CacheMounts;
 pub use error::RunError;
 pub(crate) use key::{Prepared, key};

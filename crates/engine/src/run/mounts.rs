@@ -8,6 +8,7 @@ use graph::{Access, Mount, MountKind, RunOp};
 use sandbox::{MountSource, Secret};
 
 use super::RunError;
+use super::agent::Served;
 use crate::{SandboxOptions, SecretSource};
 
 /// As in BuildKit (`session/secrets`).
@@ -20,6 +21,8 @@ const AGENTS: &str = "/run/buildkit/ssh_agent.";
 pub(crate) struct Given {
     pub(crate) mounts: Vec<sandbox::Mount>,
     pub(crate) env: Vec<(String, String)>,
+    /// Agents that have to be served meanwhile.
+    pub(crate) agents: Vec<Served>,
 }
 
 /// The secret of a mount. Where it is missing and need not be there, its variable is empty, as with BuildKit.
@@ -27,7 +30,7 @@ pub(crate) fn secret(mount: &Mount, options: &SandboxOptions) -> Result<Given, R
     let MountKind::Secret { id, env, required, access } = &mount.kind else { return Ok(Given::default()) };
     let Some(content) = options.secrets.get(id).map(|source| read_secret(id, source)).transpose()?.flatten() else {
         let env = env.iter().map(|name| (name.clone(), String::new())).collect();
-        return if *required { Err(RunError::no_secret(id, options)) } else { Ok(Given { mounts: Vec::new(), env }) };
+        return if *required { Err(RunError::no_secret(id, options)) } else { Ok(Given { env, ..Given::default() }) };
     };
     let mut given = Given::default();
     if let Some(name) = env {
@@ -78,14 +81,16 @@ pub(crate) fn agents(op: &RunOp, options: &SandboxOptions) -> Result<Given, RunE
         if position == 0 && op.env.iter().all(|(name, _)| name != "SSH_AUTH_SOCK") {
             given.env.push(("SSH_AUTH_SOCK".into(), target.clone()));
         }
-        let Some(path) = options.agents.get(id) else {
+        let Some(agent) = options.agents.get(id) else {
             if required {
                 return Err(RunError::no_agent(id, options));
             }
             continue;
         };
         let Access { uid, gid, mode } = *access;
-        let source = MountSource::Socket { path: path.clone(), uid, gid, mode };
+        let served = Served::start(agent).map_err(RunError::Agent)?;
+        let source = MountSource::Socket { path: served.socket().to_owned(), uid, gid, mode };
+        given.agents.push(served);
         given.mounts.push(sandbox::Mount { target, read_only: true, source });
     }
     Ok(given)

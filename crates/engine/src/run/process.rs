@@ -9,6 +9,7 @@ use sandbox::{
     Times, Ulimit,
 };
 
+use super::agent::Served;
 use super::caches::Cache;
 use super::lines::Lines;
 use super::mounts::Given;
@@ -45,6 +46,12 @@ pub(crate) struct Kept {
     _scratch: Scratch,
 }
 
+/// What a run uses that goes on existing outside of it.
+struct Lent {
+    _caches: Vec<Cache>,
+    _agents: Vec<Served>,
+}
+
 impl Run {
     /// Runs the process over the trees in `lower`, which `tree` describes. Blocks.
     pub(crate) fn execute(
@@ -54,7 +61,7 @@ impl Run {
         stop: &Stop,
     ) -> Result<(LayerRef, Option<Kept>), Error> {
         let scratch = Scratch::new(&self.layers, &self.sandbox)?;
-        let (spec, _caches) = self.spec(&scratch, lower, tree.as_ref(), stop)?;
+        let (spec, _lent) = self.spec(&scratch, lower, tree.as_ref(), stop)?;
         let changes = self.wait(&spec, stop)?;
         let (layer, upper) = self.layer(changes)?;
         Ok((layer, upper.map(|upper| Kept { upper, _scratch: scratch })))
@@ -98,14 +105,14 @@ impl Run {
         Ok((keep_index(&self.layers, layer, blob)?.0, kept.upper))
     }
 
-    /// What the sandbox is asked, and the caches it may use meanwhile.
+    /// What the sandbox is asked, and what it may use meanwhile.
     fn spec(
         &self,
         scratch: &Scratch,
         lower: Vec<PathBuf>,
         tree: Option<&Tree>,
         stop: &Stop,
-    ) -> Result<(Spec, Vec<Cache>), Error> {
+    ) -> Result<(Spec, Lent), Error> {
         let op = &self.op;
         let user = user::resolve(tree.map(|tree| tree as &dyn SourceTree), &op.user)?;
         let mut env = surroundings::environment(op, &user);
@@ -135,7 +142,7 @@ impl Run {
             runtime: self.runtime.clone(),
             owners: owners(&self.sandbox, tree)?,
         };
-        Ok((spec, caches))
+        Ok((spec, Lent { _caches: caches, _agents: given.agents }))
     }
 
     fn all_mounts(&self, scratch: &Scratch, caches: &mut Vec<Cache>, stop: &Stop) -> Result<Given, Error> {

@@ -1,10 +1,10 @@
 //! Registries as destinations: blobs, then manifests, then tags; repositories side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use oci::{Descriptor, Digest, Reference, Repository};
 use registry::{BlobSource, Client, FileSource, Pushed};
 use store::Store;
@@ -15,6 +15,21 @@ use crate::bases::pinned;
 use crate::event::{Events, Transfers, Vertex};
 use crate::layers::{LayerRef, Layers, Origin};
 
+/// Which blobs a run's images have put into which repositories: none is asked for or sent twice, and a registry that was
+/// sent a blob for one repository is asked to give it to the others.
+#[derive(Default)]
+pub(crate) struct Sent(Mutex<BTreeMap<(String, Digest), Places>>);
+
+/// The repositories of one registry that have a blob; locked while one is given it.
+type Places = Arc<tokio::sync::Mutex<Vec<Repository>>>;
+
+impl Sent {
+    fn places(&self, repository: &Repository, digest: &Digest) -> Places {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sent.entry((repository.registry().to_owned(), digest.clone())).or_default())
+    }
+}
+
 /// Sends artifacts to registries.
 pub(crate) struct Pusher<'a> {
     pub(crate) client: &'a Client,
@@ -22,6 +37,7 @@ pub(crate) struct Pusher<'a> {
     pub(crate) layers: &'a Layers,
     pub(crate) events: &'a Events,
     pub(crate) transfers: &'a Transfers,
+    pub(crate) sent: &'a Sent,
     /// Nothing was made anew, so it may all be there: worth asking.
     pub(crate) unchanged: bool,
 }
@@ -39,7 +55,8 @@ impl Pusher<'_> {
             let result = self.push_to(artifact, repository, names, &vertex).await;
             vertex.finish(false, result)
         });
-        try_join_all(pushes).await.map(drop)
+        // One that fails keeps no other from being served.
+        join_all(pushes).await.into_iter().collect()
     }
 
     async fn push_to(
@@ -84,13 +101,19 @@ impl Pusher<'_> {
 
     async fn push_layer(&self, repository: &Repository, layer: &LayerRef, vertex: &Vertex) -> Result<(), Error> {
         let Some(blob) = &layer.blob else { return Err(Error::LayerLost(layer.diff_id.0.clone())) };
+        let sent = self.sent.places(repository, &blob.digest);
+        let mut sent = sent.lock().await;
+        if sent.contains(repository) {
+            return Ok(());
+        }
         self.transfers.expect(vertex, blob);
         let pushed = if self.store.contains(&blob.digest) {
             let source: Arc<dyn BlobSource> = Arc::new(FileSource::from(self.store.open_sized(blob)?));
-            self.client.push_blob(repository, blob, source, &self.layers.places(layer, blob)?).await?
+            self.client.push_blob(repository, blob, source, &self.sources(&sent, layer, blob)?).await?
         } else {
-            self.push_absent(repository, layer, blob).await?
+            self.push_absent(repository, layer, blob, &self.sources(&sent, layer, blob)?).await?
         };
+        sent.push(repository.clone());
         let done = match pushed {
             Pushed::Existed => "already there".to_owned(),
             Pushed::Mounted(from) => format!("mounted from {from}"),
@@ -100,11 +123,22 @@ impl Pusher<'_> {
         Ok(())
     }
 
+    /// Where a registry may have the blob already: best where it was just sent to.
+    fn sources(&self, sent: &[Repository], layer: &LayerRef, blob: &Descriptor) -> Result<Vec<Repository>, Error> {
+        let known = self.layers.places(layer, blob)?;
+        Ok(sent.iter().cloned().chain(known.into_iter().filter(|known| !sent.contains(known))).collect())
+    }
+
     /// A layer that is not here goes from registry to registry, or from the layout it is in.
-    async fn push_absent(&self, repository: &Repository, layer: &LayerRef, blob: &Descriptor) -> Result<Pushed, Error> {
-        let sources = self.layers.places(layer, blob)?;
+    async fn push_absent(
+        &self,
+        repository: &Repository,
+        layer: &LayerRef,
+        blob: &Descriptor,
+        sources: &[Repository],
+    ) -> Result<Pushed, Error> {
         let mut last = Error::LayerLost(blob.digest.clone());
-        for from in &sources {
+        for from in sources {
             match self.client.copy_blob(from, repository, blob).await {
                 Ok(pushed) => return Ok(pushed),
                 Err(error) => last = error.into(),
@@ -119,8 +153,14 @@ impl Pusher<'_> {
     }
 
     async fn push_config(&self, repository: &Repository, image: &Image) -> Result<(), Error> {
+        let sent = self.sent.places(repository, &image.config.descriptor.digest);
+        let mut sent = sent.lock().await;
+        if sent.contains(repository) {
+            return Ok(());
+        }
         let source: Arc<dyn BlobSource> = Arc::new(Bytes::from(image.config.bytes.clone()));
-        self.client.push_blob(repository, &image.config.descriptor, source, &[]).await?;
+        self.client.push_blob(repository, &image.config.descriptor, source, &sent).await?;
+        sent.push(repository.clone());
         Ok(())
     }
 

@@ -121,11 +121,20 @@ fn devices_are_entries_of_the_layer_and_never_opened() {
     assert!(below.refusal(ADD).contains("not a directory"));
 }
 
+/// On an overlay file system that device is a name that was removed.
+#[test]
+fn a_device_that_would_hide_a_file_is_refused() {
+    let device = |minor: &[u8]| Raw::new(b'3', "passwd", b"").set(337, minor);
+    assert!(bench([device(b"0000000\0")]).refusal(ADD).contains("stands for a name that was removed"));
+    bench([device(b"0000001\0")]).image(ADD).expect("another device");
+}
+
 #[test]
 fn the_root_of_an_archive_stays_a_directory() {
     for name in [".", "./", "/", "..", "a/.."] {
-        let refusal = bench([symlink(name, "/etc"), file("passwd")]).refusal(ADD);
-        assert!(refusal.contains("the root can only be a directory"), "{name}: {refusal}");
+        for root in [symlink(name, "/etc"), file(name)] {
+            assert_eq!(bench([root, file("passwd")]).build(ADD).files(), ["/app/passwd"], "{name}");
+        }
     }
 }
 

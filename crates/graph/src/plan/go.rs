@@ -1,6 +1,7 @@
 //! Text as Go's formatting makes it, for history entries.
 
 use dockerfile::{GoDuration, Healthcheck};
+use oci::calendar::Utc;
 
 use super::instruction::probe_test;
 
@@ -68,23 +69,7 @@ fn is_print(char: char) -> bool {
 
 /// Seconds since 1970 as RFC 3339 in UTC.
 pub(super) fn timestamp(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60)
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar: years are counted from
-/// March, so that the leap day is a year's last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    const ERA: i64 = 146_097;
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(ERA), shifted.rem_euclid(ERA));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+    format!("{}Z", Utc::of_unix(seconds).to_rfc3339())
 }
 
 #[cfg(test)]

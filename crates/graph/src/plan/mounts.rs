@@ -48,7 +48,7 @@ impl StageBuild<'_, '_> {
         let kind = match mount.kind {
             Written::Tmpfs => MountKind::Tmpfs { size: mount.size },
             Written::Cache => self.cache(mount, input, source),
-            _ => MountKind::Bind { input: input.unwrap_or(Input::Context(String::new())), source },
+            _ => MountKind::Bind { input: input.unwrap_or_else(|| self.planner.request.main_context()), source },
         };
         Ok(Mount { target: Some(target), read_only: mount.read_only, kind })
     }

@@ -219,7 +219,8 @@ impl<'a> Planner<'a> {
 
     fn triggers(&mut self, index: usize) -> Vec<String> {
         if let BaseName::Stage(base) = self.nodes[index].base {
-            let commands = self.nodes[base].commands.iter();
+            // What a trigger of its own base left there is not told on inside of one build.
+            let commands = self.nodes[base].commands.iter().filter(|command| !command.onbuild);
             return commands
                 .filter_map(|command| match &command.instruction.kind {
                     Kind::Onbuild(trigger) => Some(trigger.expression.clone()),
@@ -233,7 +234,7 @@ impl<'a> Planner<'a> {
 
     fn parse_trigger(&self, index: usize, trigger: &str) -> Result<dockerfile::Instruction, Problem> {
         let parsed = parse_onbuild(Source::new("ONBUILD", trigger)).map_err(|error| {
-            let kind = ErrorKind::Trigger { trigger: trigger.to_owned(), reason: error.to_string() };
+            let kind = ErrorKind::Trigger { trigger: trigger.to_owned(), cause: Box::new(error.kind().clone()) };
             Problem::new(self.span(index), kind)
         })?;
         Ok(parsed)
@@ -248,6 +249,9 @@ fn inherited(config: &ImageConfig) -> ImageConfig {
     image.rootfs.diff_ids.clear();
     image.other.clear();
     image.config.other.clear();
+    // Empty is not given, as in Docker's own records.
+    image.config.entrypoint.take_if(|words| words.is_empty());
+    image.config.cmd.take_if(|words| words.is_empty());
     image
 }
 

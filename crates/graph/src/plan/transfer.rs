@@ -57,7 +57,7 @@ impl StageBuild<'_, '_> {
             inline.push((heredoc.name.clone(), content.value, self.place(transfer.destination.span)));
         }
         let files = match command.sources.first().copied().flatten() {
-            None => Input::Context(String::new()),
+            None => self.planner.request.main_context(),
             Some(index) => files_of(self.planner, index, self.line)?,
         };
         Ok(Expanded { written: transfer, add, sources, destination, chown, chmod, checksum, inline, files })
@@ -71,7 +71,7 @@ impl StageBuild<'_, '_> {
         let mut sources = Vec::new();
         for (text, span) in &transfer.sources {
             let source = transfer.source(text, *span).map_err(|kind| Problem::new(*span, kind))?;
-            if source.input == Input::Context(String::new()) {
+            if source.input == self.planner.request.main_context() {
                 self.check_ignored(text, transfer.add);
             }
             sources.push(source);

@@ -1,7 +1,7 @@
 //! Reading a tar from a stream that nobody vouches for.
 //!
-//! Understood: ustar, PAX (local and global headers), GNU long names and links, base-256 numbers, GNU sparse files (old and
-//! PAX 0.0, 0.1, 1.0), star's prefix, V7. A PAX size always takes precedence over the header's, and only a regular file has
+//! Understood: ustar, PAX (local and global headers), GNU long names and links, base-256 numbers, GNU's sparse files of PAX
+//! (0.0, 0.1, 1.0), star's prefix, V7. What moby's and containerd's readers refuse is refused: GNU's old sparse files, contiguous ones. A PAX size always takes precedence over the header's, and only a regular file has
 //! content, so that no two ways to count can disagree; what is ambiguous is an error that names the member.
 
 mod extended;
@@ -49,7 +49,8 @@ impl Dialect {
 /// [`Reader::next_entry`].
 ///
 /// Names are cleaned and taken relative to the root; in a layer, one that climbs above the root with `..` is refused, and so is
-/// a hard link to such a name. The targets of symbolic links are left as they are. An entry for the root itself must be a directory.
+/// a hard link to such a name. The targets of symbolic links are left as they are. In a layer, an entry for
+/// the root itself must be a directory; in another archive there may be any, which whoever unpacks passes over.
 pub struct Reader<R> {
     blocks: Blocks<R>,
     dialect: Dialect,
@@ -149,21 +150,20 @@ impl<R: Read> Reader<R> {
             Dialect::Archive => true,
         };
         self.content = Content { stored, padding: super::padding(stored) as u64, ..Content::default() };
-        self.content.sparse = self.sparse_map(header, &description)?;
+        self.content.sparse = self.sparse_map(&description)?;
         self.content.offset = self.blocks.offset();
         if let (EntryKind::File { size }, Some(map)) = (&mut entry.kind, &self.content.sparse) {
             *size = map.size();
         }
-        if entry.path.is_root() && !entry.is_dir() && entry.kind != EntryKind::OpaqueWhiteout {
+        let is_directory = entry.is_dir() || entry.kind == EntryKind::OpaqueWhiteout;
+        if self.dialect == Dialect::Layer && entry.path.is_root() && !is_directory {
             return Err(refused(&self.name, "the root can only be a directory"));
         }
         Ok(kept.then_some(entry))
     }
 
-    fn sparse_map(&mut self, header: &RawHeader, extended: &Extended) -> Result<Option<SparseMap>, Error> {
-        let map = if header.type_flag() == b'S' {
-            Some(sparse::old_gnu(header, &mut self.blocks, &self.name)?)
-        } else if extended.sparse_in_data() {
+    fn sparse_map(&mut self, extended: &Extended) -> Result<Option<SparseMap>, Error> {
+        let map = if extended.sparse_in_data() {
             let (map, consumed) =
                 sparse::in_data(extended.sparse_size(&self.name)?, self.content.stored, &mut self.blocks, &self.name)?;
             self.content.stored = self.content.stored.saturating_sub(consumed);

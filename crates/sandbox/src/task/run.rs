@@ -5,6 +5,7 @@
 //! and is process 1 there. That starts the *command*, which gives up what it may not do and executes the program. When the
 //! command ends, init ends, and with it, by the kernel's rule, every process that is left.
 
+mod bounds;
 mod capabilities;
 mod cgroup;
 mod chroot;
@@ -23,7 +24,6 @@ mod seccomp;
 mod stubs;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use layer::overlay::Listing;
@@ -32,18 +32,14 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::thread::UnshareFlags;
 
+use self::bounds::Bounds;
+use self::init::Changed;
 use crate::inside::{Inside, Make};
 use crate::sandbox::{Job, Storage};
 use crate::task::{Difference, diff};
 use crate::wire::{Answer, Channel};
 use crate::worker::Descriptors;
 use crate::{Cause, Error, Exit, Level, Network, Process, Spec, sys};
-
-/// How many processes a command may have at a time: `make -j 512` has some five for each job. A fork bomb is there in seconds.
-const MAX_PROCESSES: usize = 4096;
-/// Where the kernel stops it, threads included, until it is noticed: by a control group, or the limit of an ordinary user. Half of
-/// what a machine has when nobody set `kernel.pid_max`.
-const MAX_TASKS: usize = 16384;
 
 /// What the command writes to.
 #[derive(Debug)]
@@ -59,10 +55,10 @@ pub(super) fn run(job: &Job, mut fds: Descriptors, channel: &Channel) -> Result<
     if job.level != Level::Chroot {
         leave(&job.spec)?;
     }
-    let (exit, before) = over_layers(job, output, channel)?;
+    let (exit, changed, before) = over_layers(job, output, channel)?;
     channel.send(&Answer::Ended(exit.clone()))?;
     match exit {
-        Exit::Code(0) => write_changes(job, before, archive),
+        Exit::Code(0) => write_changes(job, before, changed, archive),
         _ => Ok(()),
     }
 }
@@ -103,7 +99,7 @@ fn leave(spec: &Spec) -> Result<(), Error> {
     }
 }
 
-fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Before), Error> {
+fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Changed, Before), Error> {
     let world = prepare::prepare(job)?;
     let before = Before::note(job)?;
     let root = world.root.as_fd().try_clone_to_owned().map(Inside::new).map_err(Cause::at("hold the root"))?;
@@ -111,13 +107,13 @@ fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Be
     make_directory(&root, job)?;
     let cgroup = match &job.spec.cgroup_parent {
         Some(parent) => Some(cgroup::Cgroup::make(parent)?),
-        None if job.level == Level::Root => cgroup::Cgroup::limited(MAX_TASKS),
+        None if job.level == Level::Root => Bounds::of(&job.spec.ulimits).tasks.and_then(cgroup::Cgroup::limited),
         None => None,
     };
     let (init, files) = init::Init::start(job, world, output, cgroup.as_ref())?;
     let exit = watch::watch(init, channel, &job.spec.stack.scratch);
     drop((files, cgroup));
-    let exit = exit?;
+    let (exit, changed) = exit?;
     stubs.remove(&root);
     if job.level == Level::Chroot {
         chroot::uncover(job, &root)?;
@@ -126,7 +122,7 @@ fn over_layers(job: &Job, output: Output, channel: &Channel) -> Result<(Exit, Be
         unmount(job.spec.stack.scratch.join("merged"), UnmountFlags::DETACH)
             .map_err(Cause::at("unmount the layers"))?;
     }
-    Ok((exit, before))
+    Ok((exit, changed, before))
 }
 
 /// A working directory that is missing is made, and the user's, before anything is mounted over it, as BuildKit does.
@@ -138,19 +134,19 @@ fn make_directory(root: &Inside, job: &Job) -> Result<(), Error> {
         .map_err(|errno: Errno| Error::Directory { directory: directory.clone(), cause: errno.into() })
 }
 
-fn write_changes(job: &Job, before: Before, archive: OwnedFd) -> Result<(), Error> {
-    let changed = match job.storage {
+fn write_changes(job: &Job, before: Before, changed: Changed, archive: OwnedFd) -> Result<(), Error> {
+    let directory = match job.storage {
         Storage::Overlay => "upper",
         Storage::Copies => "merged",
     };
     let difference = Difference {
-        upper: job.spec.stack.scratch.join(changed),
+        upper: job.spec.stack.scratch.join(directory),
         lower: &job.spec.stack.lower,
         started: before.started,
         times: job.spec.times,
         form: job.form(),
         owners: job.spec.owners.as_ref(),
-        changed: BTreeMap::new(),
+        changed,
         before: before.listing,
     };
     diff::write(&difference, archive.into())

@@ -60,6 +60,7 @@ pub enum EntryKind {
     Fifo,
     Char,
     Block,
+    Contiguous,
     Tar,
     TarGzip,
     TarBzip2,
@@ -129,8 +130,8 @@ impl Entry {
             EntryKind::Symlink => return symlink(&self.link, &path),
             EntryKind::Hardlink => return fs::hard_link(root.join(&self.link), &path),
             EntryKind::Fifo => mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0)?,
-            EntryKind::Char | EntryKind::Block => {
-                return Err(io::Error::other("a context on disk cannot hold a device"));
+            EntryKind::Char | EntryKind::Block | EntryKind::Contiguous => {
+                return Err(io::Error::other("a context on disk cannot hold that"));
             }
             _ => fs::write(&path, self.bytes()?)?,
         }
@@ -176,6 +177,7 @@ impl Entry {
             EntryKind::Fifo => tar::EntryType::Fifo,
             EntryKind::Char => tar::EntryType::Char,
             EntryKind::Block => tar::EntryType::Block,
+            EntryKind::Contiguous => tar::EntryType::Continuous,
             _ => tar::EntryType::Regular,
         }
     }

@@ -24,35 +24,56 @@ use crate::request::{Build, Method};
 pub(super) fn run(build: &Build, global: &GlobalArgs) -> Result<Exit, Failure> {
     let store = open_store(global)?;
     let sink: Arc<dyn EventSink> = Arc::from(progress(build.display));
-    block_on(async {
+    let answer = block_on(async {
         let engine = Engine::new(store, client()?);
         answer(build, &engine, sink).await
-    })
+    })?;
+    match &answer.said {
+        Said::Text(text) => print(text)?,
+        Said::Json(value) => print_json(value)?,
+    }
+    Ok(answer.exit)
 }
 
-async fn answer(build: &Build, engine: &Engine, sink: Arc<dyn EventSink>) -> Result<Exit, Failure> {
+/// What is said of a Dockerfile.
+pub(super) struct Answer {
+    pub(super) said: Said,
+    pub(super) exit: Exit,
+}
+
+/// In the form that was asked for.
+pub(super) enum Said {
+    Text(String),
+    Json(Value),
+}
+
+/// What `--call` asks of a Dockerfile that is not built.
+pub(super) async fn answer(build: &Build, engine: &Engine, sink: Arc<dyn EventSink>) -> Result<Answer, Failure> {
     let (call, request) = (&build.call, &build.request);
-    match call.method {
-        Method::Build => {}
+    let said = |text: String, value: &dyn Fn() -> Value| match call.json {
+        true => Said::Json(value()),
+        false => Said::Text(text),
+    };
+    let mut exit = Exit::Done;
+    let said = match call.method {
+        Method::Build => Said::Text(String::new()),
         Method::Outline => {
             let outlined = engine.outline(request, sink).await?;
-            if call.json { print_json(&outline::json(&outlined))? } else { print(outline::text(&outlined.outline))? }
+            said(outline::text(&outlined.outline), &|| outline::json(&outlined))
         }
         Method::Targets => {
             let listed = engine.targets(request, sink).await?;
-            if call.json { print_json(&targets::json(&listed))? } else { print(targets::text(&listed.targets))? }
+            said(targets::text(&listed.targets), &|| targets::json(&listed))
         }
         Method::Check => {
             let checked = engine.check(request, sink).await?;
-            if call.json {
-                print_json(&check::json(&checked))?
-            } else {
-                print(check::text(&checked))?
+            if !checked.findings.is_empty() && !call.ignore_status {
+                exit = Exit::Build;
             }
-            return Ok(if checked.findings.is_empty() || call.ignore_status { Exit::Done } else { Exit::Build });
+            said(check::text(&checked), &|| check::json(&checked))
         }
-    }
-    Ok(Exit::Done)
+    };
+    Ok(Answer { said, exit })
 }
 
 /// A place as BuildKit's messages have it: a range for each line, without what is zero, as columns always are there.

@@ -37,7 +37,7 @@ impl Shown {
         work: impl Future<Output = Result<bool, Failure>>,
     ) -> Result<(), Failure> {
         let id = VertexId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
-        self.emit(Event::Started { id, name: format!("{verb} {}", blob.digest) });
+        self.emit(Event::Started { id, name: format!("{verb} {}", blob.digest), job: None });
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner).insert(blob.digest.clone(), (id, blob.size));
         let result = work.await;
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner).remove(&blob.digest);

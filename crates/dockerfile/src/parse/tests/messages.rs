@@ -14,7 +14,8 @@ fn an_unknown_instruction() {
 unknown instruction "nonsense"
 Dockerfile:3:3
 3 |   nonsense a
-  |   ^^^^^^^^"#,
+  |   ^^^^^^^^
+hint: the instructions are ADD, ARG, CMD, COPY, ENTRYPOINT, ENV, EXPOSE, FROM, HEALTHCHECK, LABEL, MAINTAINER, ONBUILD, RUN, SHELL, STOPSIGNAL, USER, VOLUME, WORKDIR"#,
     );
     check(
         "FROM alpine\nCOPPY a b\n",

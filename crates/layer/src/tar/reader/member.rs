@@ -57,7 +57,7 @@ impl RawHeader {
         if size > i64::MAX as u64 {
             return Err(malformed(member, "its size is out of range"));
         }
-        let is_file = matches!(self.type_flag(), 0 | b'0' | b'7' | b'S') && !self.is_old_directory();
+        let is_file = matches!(self.type_flag(), 0 | b'0') && !self.is_old_directory();
         if size > 0 && !is_file {
             // Readers disagree on whether such bytes are there.
             return Err(refused(member, "it has a size though it is no regular file"));
@@ -71,10 +71,13 @@ impl RawHeader {
         let name = extended.path(member)?.unwrap_or(&name);
         *member = String::from_utf8_lossy(name.get(..MAX_PATH).unwrap_or(name)).into_owned();
         let path = dialect.path(name).map_err(|error| refused(member, error.to_string()))?;
+        let kind = self.kind(extended, dialect, member)?;
+        let mode = self.number(100, 8, "mode", member)? as u32 & 0o7777;
         Ok(Entry {
             path,
-            kind: self.kind(extended, dialect, member)?,
-            mode: self.number(100, 8, "mode", member)? as u32 & 0o7777,
+            // Linux knows no other, whatever a header says.
+            mode: if matches!(kind, EntryKind::Symlink { .. }) { 0o777 } else { mode },
+            kind,
             uid: self.owner("uid", 108, extended, member)?,
             gid: self.owner("gid", 116, extended, member)?,
             mtime: self.mtime(extended, member)?,
@@ -86,7 +89,7 @@ impl RawHeader {
         let size = || self.content_size(extended, member);
         Ok(match self.type_flag() {
             0 if self.is_old_directory() => EntryKind::Directory,
-            0 | b'0' | b'7' | b'S' => EntryKind::File { size: size()? },
+            0 | b'0' => EntryKind::File { size: size()? },
             b'1' => EntryKind::Hardlink { target: self.hard_link_target(extended, dialect, member)? },
             b'2' => EntryKind::Symlink { target: self.symlink_target(extended, member)? },
             b'3' => {
@@ -100,7 +103,8 @@ impl RawHeader {
             b'5' => EntryKind::Directory,
             b'6' => EntryKind::Fifo,
             other => {
-                let problem = format!("its type {:?} is not supported", char::from(other));
+                let known = if other == b'S' { " (GNU's old form of sparse files)" } else { "" };
+                let problem = format!("its type {:?}{known} is not supported", char::from(other));
                 return Err(refused(member, problem));
             }
         })

@@ -2,7 +2,6 @@
 
 use std::io::Read;
 
-use super::member::RawHeader;
 use super::stream::Blocks;
 use super::{field, malformed};
 use crate::Error;
@@ -78,29 +77,6 @@ pub(super) fn from_numbers(numbers: &[u64], size: u64, member: &str) -> Result<S
         return Err(malformed(member, "its sparse map is malformed"));
     }
     SparseMap::new(pairs.iter().map(|[offset, length]| (*offset, *length)).collect(), size, member)
-}
-
-/// The old GNU format: four pieces in the header, 21 more in each block that follows it.
-pub(super) fn old_gnu<R: Read>(header: &RawHeader, blocks: &mut Blocks<R>, member: &str) -> Result<SparseMap, Error> {
-    let bad = || malformed(member, "its sparse map is malformed");
-    let unsigned = |bytes: &[u8]| field::number(bytes).and_then(|n| u64::try_from(n).ok()).ok_or_else(bad);
-    let size = unsigned(header.field(483, 12))?;
-    let mut pieces = Vec::new();
-    let mut add = |table: &[u8]| -> Result<(), Error> {
-        for pair in table.chunks_exact(24).take_while(|pair| pair.first() != Some(&0)) {
-            let (offset, length) = pair.split_at(12);
-            pieces.push((unsigned(offset)?, unsigned(length)?));
-        }
-        if pieces.len() > MAX_PIECES { Err(bad()) } else { Ok(()) }
-    };
-    add(header.field(386, 96))?;
-    let mut more = header.field(482, 1) != [0];
-    while more {
-        let block: [u8; BLOCK] = blocks.expect_block(member)?;
-        add(&block[..504])?;
-        more = block[504] != 0;
-    }
-    SparseMap::new(pieces, size, member)
 }
 
 /// Format 1.0: decimal lines before the data, padded to a block. Gives also how many stored bytes they took.

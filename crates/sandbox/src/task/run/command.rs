@@ -9,7 +9,8 @@ use rustix::process::{Resource, Rlimit, fchdir, getrlimit, setrlimit, setsid, um
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{MAX_TASKS, Output, capabilities, chroot, identity, program, seccomp};
+use super::bounds::Bounds;
+use super::{Output, capabilities, chroot, identity, program, seccomp};
 use crate::inside::{Inside, Make};
 use crate::sandbox::Job;
 use crate::task::Form;
@@ -21,9 +22,7 @@ pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Re
     let spec = &job.spec;
     setsid().map_err(Cause::at("begin a session"))?;
     if matches!(job.level, Level::Subordinate | Level::SingleId) {
-        let most = Some(MAX_TASKS as u64);
-        let hard = getrlimit(Resource::Nproc).maximum.min(most).or(most);
-        setrlimit(Resource::Nproc, Rlimit { current: hard, maximum: hard }).map_err(Cause::at("limit processes"))?;
+        limit_tasks(Bounds::of(&spec.ulimits)).map_err(Cause::at("limit processes"))?;
     }
     spec.ulimits.iter().try_for_each(set_limit)?;
     connect(output, job.form().owner(spec.process.uid, spec.process.gid))
@@ -45,6 +44,14 @@ pub(super) fn become_command(job: &Job, output: Output, to_init: &Channel) -> Re
     }
     become_user(job).map_err(Cause::at("become the command's user"))?;
     Ok(program::execute(&spec.process.args, &environment))
+}
+
+/// In place of a control group: what an ordinary user's processes are together.
+fn limit_tasks(bounds: Bounds) -> Result<(), Errno> {
+    let most = bounds.tasks.map(|tasks| tasks as u64);
+    let hard = getrlimit(Resource::Nproc).maximum;
+    let hard = hard.min(most).or(most).or(hard);
+    setrlimit(Resource::Nproc, Rlimit { current: hard, maximum: hard })
 }
 
 /// Makes the pipes the user's.

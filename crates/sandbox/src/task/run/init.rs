@@ -1,12 +1,13 @@
 //! Process 1 of the sandbox: builds the root, starts the command, reaps what is orphaned, and ends when the command ends.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Dir, Mode, OFlags, open};
+use rustix::fs::{Dir, MemfdFlags, Mode, OFlags, memfd_create, open};
 use rustix::io::{Errno, write};
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal,
@@ -14,15 +15,17 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::bounds::Bounds;
 use super::cgroup::Cgroup;
 use super::files::Files;
 use super::identity::Identity;
 use super::prepare::World;
 use super::runtime::{self, Bundle};
-use super::{MAX_PROCESSES, Output, chroot, command, root};
+use super::{Output, chroot, command, root};
 use crate::sandbox::Job;
 use crate::spawn::pipe;
 use crate::sys::{self, Fork};
+use crate::task::Form;
 use crate::wire::Channel;
 use crate::{Cause, Error, Exit, Level, RuntimeProgram};
 
@@ -55,8 +58,13 @@ pub(super) struct Init {
     pidfd: OwnedFd,
     /// Closed, it tells init to end.
     report: Option<OwnedFd>,
+    /// Where it writes the owners that only it knows.
+    owners: Option<File>,
     reaped: bool,
 }
+
+/// Owners by inode.
+pub(super) type Changed = BTreeMap<u64, (u32, u32)>;
 
 impl Init {
     /// Starts it. What was made ready is its alone from here on, but for what serves sockets.
@@ -67,17 +75,18 @@ impl Init {
         cgroup: Option<&Cgroup>,
     ) -> Result<(Init, Option<Files>), Error> {
         let (report, to_worker) = pipe()?;
+        let owners = (job.form() == Form::Single).then(notebook).transpose()?;
         match sys::fork().map_err(Cause::at("start the first process"))? {
             Fork::Child => {
                 drop(report);
                 let joined = cgroup.map_or(Ok(()), Cgroup::join);
-                let told = Told::from(joined.and_then(|()| be_first(job, world, output, &to_worker)));
+                let told = Told::from(joined.and_then(|()| be_first(job, world, output, &to_worker, owners)));
                 tell(&to_worker, &told);
                 std::process::exit(0)
             }
             Fork::Parent(pid) => {
                 let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(Cause::at("hold the first process"))?;
-                Ok((Init { pid, pidfd, report: Some(report), reaped: false }, world.files))
+                Ok((Init { pid, pidfd, report: Some(report), owners, reaped: false }, world.files))
             }
         }
     }
@@ -88,10 +97,10 @@ impl Init {
     }
 
     /// What it said before it ended. When this returns, nothing of the sandbox runs any more.
-    pub(super) fn told(mut self) -> Result<Exit, Error> {
+    pub(super) fn told(mut self) -> Result<(Exit, Changed), Error> {
         let status = self.reap();
         match self.report.as_ref().and_then(told) {
-            Some(Told::Exit(exit)) => Ok(exit),
+            Some(Told::Exit(exit)) => Ok((exit, self.owners.take().map(noted).transpose()?.unwrap_or_default())),
             Some(Told::Failed(error)) => Err(error),
             None => Err(Error::Worker(format!("lost the first process of the sandbox ({status:?})"))),
         }
@@ -134,7 +143,26 @@ fn told(from: &OwnedFd) -> Option<Told> {
     serde_json::from_slice(&text).ok()
 }
 
-fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Result<Exit, Error> {
+/// A file in memory, which both sides of a fork have.
+fn notebook() -> Result<File, Error> {
+    memfd_create("owners", MemfdFlags::CLOEXEC).map(File::from).map_err(Cause::at("make a file in memory"))
+}
+
+fn note(mut owners: &File, changed: &Changed) -> Result<(), Error> {
+    serde_json::to_vec(changed)
+        .map_err(io::Error::from)
+        .and_then(|text| owners.write_all(&text))
+        .map_err(Cause::at("note the owners of files"))
+}
+
+fn noted(mut owners: File) -> Result<Changed, Error> {
+    owners
+        .rewind()
+        .and_then(|()| Ok(serde_json::from_reader(BufReader::new(owners))?))
+        .map_err(Cause::at("read the owners of files"))
+}
+
+fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd, owners: Option<File>) -> Result<Exit, Error> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Cause::at("hide the first process"))?;
     sys::leave_keyring();
     if job.level == Level::Chroot {
@@ -157,8 +185,12 @@ fn be_first(job: &Job, world: World, output: Output, to_worker: &OwnedFd) -> Res
         }
         Fork::Parent(command) => {
             drop((to_init, output, commands_end));
-            let counted = job.level != Level::Chroot;
-            let exit = attend(command, Identity::listen(&channel, job, command)?, counted, to_worker);
+            let most = Bounds::of(&job.spec.ulimits).processes.filter(|_| job.level != Level::Chroot);
+            let mut identity = Identity::listen(&channel, job, command)?;
+            let exit = attend(command, identity.as_mut(), most, to_worker);
+            if let (Some(identity), Some(owners)) = (identity, &owners) {
+                note(owners, &identity.into_changed())?;
+            }
             if job.level == Level::Chroot {
                 chroot::end_all();
             }
@@ -181,7 +213,7 @@ fn through_a_runtime(
     runtime::surround(program.runtime)?;
     let bundle = Bundle::write(job, program, &world.mounts)?;
     let runtime = bundle.start(output, (job.spec.process.uid, job.spec.process.gid))?;
-    let exit = attend(runtime, None, true, to_worker);
+    let exit = attend(runtime, None, Bounds::of(&job.spec.ulimits).processes, to_worker);
     if exit.is_err() {
         bundle.clean_up();
     }
@@ -199,13 +231,19 @@ fn end_with_the_worker(to_worker: &OwnedFd) -> Result<(), Error> {
 }
 
 /// Waits for the command, reaping whoever else ends, and counts, where only its processes are to be seen.
-fn attend(command: Pid, mut identity: Option<Identity>, counted: bool, to_worker: &OwnedFd) -> Result<Exit, Error> {
+fn attend(
+    command: Pid,
+    mut identity: Option<&mut Identity>,
+    most: Option<usize>,
+    to_worker: &OwnedFd,
+) -> Result<Exit, Error> {
     let pidfd = pidfd_open(command, PidfdFlags::empty()).map_err(Cause::at("hold the command"))?;
     let mut looked = Instant::now();
-    let processes = counted.then(all_processes).transpose()?;
+    let processes = most.map(|most| Ok::<_, Error>((all_processes()?, most))).transpose()?;
     loop {
         let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN), PollFd::new(to_worker, PollFlags::empty())];
-        fds.extend(identity.as_ref().map(|identity| PollFd::new(identity, PollFlags::IN)));
+        let listener = identity.as_ref().and_then(|identity| identity.listener());
+        fds.extend(listener.map(|listener| PollFd::new(listener, PollFlags::IN)));
         match poll(&mut fds, Some(&TICK)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Cause::at("wait for the command")(errno)),
@@ -214,7 +252,9 @@ fn attend(command: Pid, mut identity: Option<Identity>, counted: bool, to_worker
             return Err(Error::Stopped);
         }
         let asked = fds.get(2).map_or(PollFlags::empty(), PollFd::revents);
-        identity = identity.and_then(|identity| identity.serve(asked));
+        if let Some(identity) = &mut identity {
+            identity.serve(asked);
+        }
         if let Some(status) = reap(command) {
             return Ok(exit(status));
         }
@@ -223,8 +263,10 @@ fn attend(command: Pid, mut identity: Option<Identity>, counted: bool, to_worker
             continue;
         }
         looked = Instant::now();
-        if processes.as_ref().is_some_and(|processes| count(processes) > MAX_PROCESSES) {
-            return Err(Error::TooManyProcesses { limit: MAX_PROCESSES as u64 });
+        if let Some((processes, most)) = &processes
+            && count(processes) > *most
+        {
+            return Err(Error::TooManyProcesses { limit: *most as u64 });
         }
     }
 }

@@ -21,9 +21,11 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
 const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const IF_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
-/// Where `struct seccomp_data` has the number of the call, and the architecture.
+const IF_ANY: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
+/// Where `struct seccomp_data` has the number of the call, the architecture, and the lower halves of the arguments.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
+const ARGUMENTS: u32 = 16;
 /// The instructions by which seccompiler's programs look at the architecture; we have looked already.
 const CHECK: usize = 3;
 
@@ -108,26 +110,62 @@ fn argument(comparison: Comparison) -> Value {
     json!({"index": index, "op": operator, "value": value, "valueTwo": second})
 }
 
-/// A filter that asks whoever listens about these calls of this machine's own architecture, and lets everything else pass.
-pub(super) fn asking(calls: impl Iterator<Item = u32>) -> Vec<libc::sock_filter> {
-    let [native, _] = &ARCHITECTURES;
-    let mut program = vec![
-        statement(LOAD, ARCHITECTURE),
-        jump(IF_EQUAL, native.audit, 1, 0),
-        statement(RETURN, libc::SECCOMP_RET_ALLOW),
-        statement(LOAD, NUMBER),
-    ];
-    for call in calls {
-        program.extend([jump(IF_EQUAL, call, 0, 1), statement(RETURN, libc::SECCOMP_RET_USER_NOTIF)]);
+/// A call that a listener is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// `AUDIT_ARCH_*`.
+    pub architecture: u32,
+    pub number: u32,
+    /// If this holds; always when `None`.
+    pub only: Option<Only>,
+}
+
+/// An argument that has one of these bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Only {
+    pub argument: u32,
+    pub any_of: u32,
+}
+
+/// A filter that asks whoever listens about these calls, and lets everything else pass.
+pub(super) fn asking(calls: impl Iterator<Item = Asked>) -> Vec<libc::sock_filter> {
+    let calls: Vec<Asked> = calls.collect();
+    let mut program = vec![statement(LOAD, ARCHITECTURE)];
+    for architecture in ARCHITECTURES {
+        let body = questions(calls.iter().filter(|call| call.architecture == architecture.audit));
+        program.push(jump(IF_EQUAL, architecture.audit, 1, 0));
+        program.push(statement(JUMP, u32::try_from(body.len()).unwrap_or(u32::MAX)));
+        program.extend(body);
     }
     program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
     program
 }
 
-/// The number of a call on this machine, where it has that call.
-pub(super) fn number(name: &str) -> Option<u32> {
-    let [native, _] = &ARCHITECTURES;
-    (native.number)(name).and_then(|number| u32::try_from(number).ok())
+/// Those of one architecture; every way through them ends in them.
+fn questions<'a>(calls: impl Iterator<Item = &'a Asked>) -> Vec<libc::sock_filter> {
+    let (ask, allow) = (statement(RETURN, libc::SECCOMP_RET_USER_NOTIF), statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    let mut body = vec![statement(LOAD, NUMBER)];
+    for Asked { number, only, .. } in calls {
+        match only {
+            None => body.extend([jump(IF_EQUAL, *number, 0, 1), ask]),
+            Some(Only { argument, any_of }) => body.extend([
+                jump(IF_EQUAL, *number, 0, 4),
+                statement(LOAD, ARGUMENTS + argument * 8),
+                jump(IF_ANY, *any_of, 0, 1),
+                ask,
+                allow,
+            ]),
+        }
+    }
+    body.push(allow);
+    body
+}
+
+/// Architecture and number of a call of this machine's own programs, or of the other ones that it runs, where they have that call.
+pub(super) fn number(native: bool, name: &str) -> Option<(u32, u32)> {
+    let [own, other] = &ARCHITECTURES;
+    let architecture = if native { own } else { other };
+    Some((architecture.audit, u32::try_from((architecture.number)(name)?).ok()?))
 }
 
 /// Everything for one architecture; every way through it ends in it.

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{StatVfs, statvfs};
 use rustix::io::Errno;
 
-use super::init::Init;
+use super::init::{Changed, Init};
 use crate::wire::Channel;
 use crate::{Cause, Error, Exit};
 
@@ -16,8 +16,8 @@ const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// What stays free for everybody else: this much, or a hundredth of a small file system.
 const RESERVE: u64 = 256 << 20;
 
-/// Until the command has ended and nothing of it is left. The builder stops it by going away or saying anything at all.
-pub(super) fn watch(init: Init, channel: &Channel, scratch: &Path) -> Result<Exit, Error> {
+/// Until the command has ended and nothing of it is left; and the owners of its files that init alone knows. The builder stops it by going away or saying anything at all.
+pub(super) fn watch(init: Init, channel: &Channel, scratch: &Path) -> Result<(Exit, Changed), Error> {
     loop {
         let mut fds =
             [PollFd::new(init.pidfd(), PollFlags::IN), PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::IN)];

@@ -1,6 +1,7 @@
 //! Who a process believes it is, and may become (credentials(7)).
 
-use super::Whose;
+use super::calls::Whose;
+use super::owners::{Owner, SAME};
 
 /// Three numbers, and the one that counts for files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +44,33 @@ impl Credentials {
         }
     }
 
+    /// As whom files are made.
+    pub(super) fn of_files(&self) -> Owner {
+        (self.user.file_system, self.group.file_system)
+    }
+
+    /// Whether it may give a file of `old` to `new`: root may give anything to anybody, others their own to a group of theirs.
+    pub(super) fn may_give(&self, old: Owner, new: Owner) -> bool {
+        let groups = || self.groups.iter().copied().chain([self.group.effective, old.1, SAME]);
+        let own = old.0 == self.user.file_system && [old.0, SAME].contains(&new.0);
+        self.is_privileged() || (own && groups().any(|group| group == new.1))
+    }
+
+    /// Executes a program whose set-id bits count.
+    pub(super) fn execute(&mut self, (uid, gid): Owner, sets_user: bool, sets_group: bool) {
+        for (ids, id, sets) in [(&mut self.user, uid, sets_user), (&mut self.group, gid, sets_group)] {
+            if sets {
+                (ids.effective, ids.file_system) = (id, id);
+            }
+            ids.saved = ids.effective;
+        }
+    }
+
     /// Root may become anybody.
     pub(super) fn is_privileged(&self) -> bool {
         self.user.effective == 0
     }
 }
-
-/// "Leave it as it is", in calls that take several.
-const SAME: u32 = u32::MAX;
 
 impl Ids {
     fn has(self, id: u32) -> bool {
@@ -126,6 +146,24 @@ mod tests {
         assert!(for_a_while.set_all([SAME, 42, SAME], true));
         assert!(for_a_while.set(0, false));
         assert_eq!(for_a_while, Credentials::root().user);
+    }
+
+    #[test]
+    fn files_are_given_by_root_and_to_ones_own_groups() {
+        let user = Credentials::new(7, 8, vec![9]);
+        assert!(Credentials::root().may_give((1, 2), (3, 4)));
+        assert!(
+            user.may_give((7, 8), (7, 9)) && user.may_give((7, 2), (SAME, 8)) && user.may_give((7, 8), (SAME, SAME))
+        );
+        assert!(!user.may_give((7, 8), (0, 8)) && !user.may_give((7, 8), (7, 0)) && !user.may_give((0, 0), (7, SAME)));
+    }
+
+    #[test]
+    fn set_id_programs_run_as_their_owners() {
+        let mut user = Credentials::new(7, 8, Vec::new());
+        user.execute((0, 5), true, false);
+        assert_eq!((user.user.real, user.user.effective, user.user.saved), (7, 0, 0));
+        assert_eq!((user.group.effective, user.of_files()), (8, (0, 8)));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::super::bounds::Bounds;
 use super::super::root::{DEV_SIZE, MASKED, READ_ONLY};
-use super::super::{MAX_TASKS, capabilities, command, seccomp};
+use super::super::{capabilities, command, seccomp};
 use super::Placed;
 use crate::sandbox::Job;
 use crate::{Cause, Error, Runtime, Spec, Ulimit};
@@ -18,7 +19,10 @@ pub(super) fn config(job: &Job, runtime: Runtime, mounts: &[Placed]) -> Result<V
         |paths: &[&str]| if spec.privileged { Vec::new() } else { paths.iter().map(|&path| path.to_owned()).collect() };
     let filter = if spec.privileged { Value::Null } else { seccomp::described() };
     // The group that we are in limits what crun starts.
-    let resources = if runtime == Runtime::Runc { json!({"pids": {"limit": MAX_TASKS}}) } else { json!({}) };
+    let resources = match Bounds::of(&spec.ulimits).tasks {
+        Some(tasks) if runtime == Runtime::Runc => json!({"pids": {"limit": tasks}}),
+        _ => json!({}),
+    };
     let namespaces = ["pid", "ipc", "uts", "mount", "cgroup"].map(|kind| json!({"type": kind}));
     Ok(json!({
         "ociVersion": "1.0.2",

@@ -1,0 +1,2 @@
+BASE_VERSION ?= v7
+VERSION ?= 1.2

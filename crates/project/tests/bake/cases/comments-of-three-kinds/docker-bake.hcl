@@ -1,0 +1,8 @@
+# one
+// two
+/* three
+ */
+target "default" { # four
+  tags = ["a", # five
+    "b"] // six
+}

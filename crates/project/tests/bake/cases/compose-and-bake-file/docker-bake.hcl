@@ -1,0 +1,4 @@
+target "a" {
+  args = { B = "2" }
+  tags = ["t"]
+}

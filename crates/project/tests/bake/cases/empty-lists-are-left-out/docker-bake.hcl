@@ -1,0 +1,6 @@
+target "default" {
+  tags = []
+  platforms = []
+  output = []
+  args = {}
+}

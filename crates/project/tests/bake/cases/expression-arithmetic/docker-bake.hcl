@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = 1 + 2 * 3 - 4 / 8 % 5
+  }
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = jsonencode([true ? 1 : "a", false ? "a" : true])
+  }
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = jsonencode(convert(["1", "2"], list(number)))
+  }
+}

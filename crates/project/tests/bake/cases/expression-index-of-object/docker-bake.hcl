@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = { "a b" = 1 }["a b"]
+  }
+}

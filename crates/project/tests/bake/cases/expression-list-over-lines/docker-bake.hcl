@@ -1,0 +1,8 @@
+target "default" {
+  args = {
+    value = join(",", [
+      "a",
+      "b",
+    ])
+  }
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = -(-2) - -3
+  }
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = max([1, 5, 3]...)
+  }
+}

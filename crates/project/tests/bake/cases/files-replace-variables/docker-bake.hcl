@@ -1,0 +1,6 @@
+variable "V" {
+  default = "1"
+}
+target "default" {
+  args = { V = V }
+}

@@ -1,0 +1,5 @@
+group "default" {
+  targets = ["default", "a"]
+}
+target "a" {}
+target "default" {}

@@ -1,0 +1,5 @@
+group "default" {
+  description = "All"
+  targets = ["a"]
+}
+target "a" {}

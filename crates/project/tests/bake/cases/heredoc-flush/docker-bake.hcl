@@ -1,0 +1,11 @@
+target "default" {
+  args = {
+    value = <<-EOT
+      a
+        b
+
+      c ${"d"}
+    EOT
+
+  }
+}

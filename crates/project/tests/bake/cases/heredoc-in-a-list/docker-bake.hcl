@@ -1,0 +1,8 @@
+target "default" {
+  args = {
+    value = join("-", [<<A
+x
+A
+      , "y"])
+  }
+}

@@ -1,0 +1,8 @@
+target "default" {
+  args = {
+    value = <<EOT
+a\nb "q" $${x}
+EOT
+
+  }
+}

@@ -1,0 +1,4 @@
+target "default" {
+  args = { A = "<a>&\"'" }
+  labels = { "a b" = "ä\u2028" }
+}

@@ -1,0 +1,6 @@
+target "a" {
+  description = "A"
+}
+target "default" {
+  inherits = ["a"]
+}

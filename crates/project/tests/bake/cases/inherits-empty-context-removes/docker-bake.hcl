@@ -1,0 +1,7 @@
+target "a" {
+  contexts = { x = "docker-image://alpine" }
+}
+target "default" {
+  inherits = ["a"]
+  contexts = { x = "" }
+}

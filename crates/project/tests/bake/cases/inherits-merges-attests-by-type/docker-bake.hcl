@@ -1,0 +1,7 @@
+target "a" {
+  attest = ["type=provenance,mode=max", "type=sbom"]
+}
+target "default" {
+  inherits = ["a"]
+  attest = ["type=provenance,mode=min"]
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = { A = "$${B} %%{c}" }
+  dockerfile-inline = "RUN echo $${X}"
+  annotations = ["a=$${b}"]
+}

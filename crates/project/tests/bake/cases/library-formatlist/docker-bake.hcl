@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = jsonencode(formatlist("%s-%s", ["a", "b"], "c"))
+  }
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = jsonencode(unixtimestampparse(1690328596))
+  }
+}

@@ -1,0 +1,7 @@
+group "default" {
+  targets = ["app"]
+}
+target "app" {
+  name = "app-${v}"
+  matrix = { v = ["a"] }
+}

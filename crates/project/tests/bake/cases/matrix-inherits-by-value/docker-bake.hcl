@@ -1,0 +1,8 @@
+target "base-a" {
+  args = { X = "a" }
+}
+target "app" {
+  name = "app-${v}"
+  matrix = { v = ["a"] }
+  inherits = ["base-${v}"]
+}

@@ -1,0 +1,4 @@
+target "default" {
+  matrix = { v = ["a"] }
+  args = { V = v }
+}

@@ -1,0 +1,4 @@
+target "default" {
+  target = null
+  args = { A = null, B = "b" }
+}

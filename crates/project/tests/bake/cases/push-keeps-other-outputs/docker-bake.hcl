@@ -1,0 +1,3 @@
+target "default" {
+  output = ["type=image,name=x", "type=oci,dest=o.tar"]
+}

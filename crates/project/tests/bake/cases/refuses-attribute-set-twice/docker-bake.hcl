@@ -1,0 +1,4 @@
+target "default" {
+  target = "a"
+  target = "b"
+}

@@ -1,0 +1,6 @@
+group "a" {
+  targets = ["b"]
+}
+group "b" {
+  targets = ["a"]
+}

@@ -1,0 +1,3 @@
+target "default" {
+  args = { A = [["a"]].0.0 }
+}

@@ -1,0 +1,5 @@
+group "default" {
+  matrix = { v = ["a"] }
+  targets = ["a"]
+}
+target "a" {}

@@ -1,0 +1,6 @@
+variable "L" {
+  default = ["a"]
+}
+target "default" {
+  tags = L
+}

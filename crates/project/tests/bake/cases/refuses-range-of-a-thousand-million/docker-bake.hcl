@@ -1,0 +1,3 @@
+target "default" {
+  args = { A = jsonencode(range(1000000000)) }
+}

@@ -1,0 +1,4 @@
+variable "N" {
+  type = "string"
+}
+target "default" {}

@@ -1,0 +1,2 @@
+targett "default" {}
+target "default" {}

@@ -1,0 +1,4 @@
+group "default" {
+  targets = ["aap"]
+}
+target "app" {}

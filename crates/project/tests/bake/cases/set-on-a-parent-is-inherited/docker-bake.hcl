@@ -1,0 +1,6 @@
+target "p" {
+  args = { A = "1" }
+}
+target "default" {
+  inherits = ["p"]
+}

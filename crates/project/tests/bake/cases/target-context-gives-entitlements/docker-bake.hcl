@@ -1,0 +1,6 @@
+target "base" {
+  network = "host"
+}
+target "default" {
+  contexts = { base = "target:base" }
+}

@@ -1,0 +1,7 @@
+target "base" {
+  output = ["type=docker"]
+  tags = ["b"]
+}
+target "default" {
+  contexts = { base = "target:base" }
+}

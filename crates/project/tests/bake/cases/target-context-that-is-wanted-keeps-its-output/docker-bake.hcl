@@ -1,0 +1,6 @@
+target "base" {
+  output = ["type=docker"]
+}
+target "app" {
+  contexts = { base = "target:base" }
+}

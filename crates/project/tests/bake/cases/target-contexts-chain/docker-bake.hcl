@@ -1,0 +1,7 @@
+target "a" {}
+target "b" {
+  contexts = { x = "target:a" }
+}
+target "default" {
+  contexts = { x = "target:b", y = "target:a" }
+}

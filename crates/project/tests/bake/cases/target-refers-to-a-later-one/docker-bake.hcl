@@ -1,0 +1,6 @@
+target "default" {
+  args = { Y = target.z.context }
+}
+target "z" {
+  context = "zz"
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = "%{ for x in ["a", "b"] }<${x}>%{ endfor }"
+  }
+}

@@ -1,0 +1,5 @@
+target "default" {
+  args = {
+    value = "%{ if 1 < 2 }yes%{ else }no%{ endif }"
+  }
+}

@@ -1,0 +1,6 @@
+variable "X" {
+  default = null
+}
+target "default" {
+  args = { X = X }
+}

@@ -1,0 +1,6 @@
+variable "X" {
+  type = string
+}
+target "default" {
+  args = { X = X == null ? "none" : X }
+}

@@ -1,0 +1,4 @@
+variable "X" {}
+target "default" {
+  args = { X = X, Y = "a${X}b" }
+}
