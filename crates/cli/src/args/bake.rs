@@ -47,7 +47,7 @@ pub(crate) struct BakeArgs {
     #[arg(default_value = "false", hide_default_value = true, value_name = "BOOL", value_parser = parse_bool)]
     pub(crate) print: bool,
 
-    /// Builder: a plan has none, so that is refused with a hint
+    /// Build on a BuildKit builder: not there yet
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) builder: Option<String>,
 
