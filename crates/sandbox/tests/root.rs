@@ -366,7 +366,8 @@ mod attempts {
 #[test]
 fn more_processes_than_a_bomb_has_are_had_for_the_asking() {
     let ground = ground();
-    let many = "i=0; while [ $i -lt 4200 ]; do sleep 1000 & i=$((i + 1)); done; echo all";
+    // Some seconds more, so that somebody looks while they are all there.
+    let many = "i=0; while [ $i -lt 4200 ]; do sleep 1000 & i=$((i + 1)); done; sleep 5; echo all";
     let mut spec = ground.spec(many);
     spec.ulimits = vec![Ulimit { name: "nproc".into(), soft: 5000, hard: 5000 }];
     assert_eq!(ground.run(&spec).output, "all\n");
