@@ -89,7 +89,11 @@ impl Outbound {
             Some(writer) => {
                 writer.finish_hashed(&layer.digest, layer.size)?;
                 members::remember(store, &layer)?;
-                uploads.commit(&layer.digest);
+                if uploads.commit(&layer.digest) {
+                    // Other images of the run, and later ones, have it mounted from there.
+                    let sent = |repository| store.add_origins(&[&layer.digest], repository);
+                    self.repositories.iter().try_for_each(sent)?;
+                }
                 Origin::Store
             }
             None if uploads.commit(&layer.digest) => self.origin(),
