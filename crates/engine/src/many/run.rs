@@ -190,11 +190,12 @@ impl<'b> Run<'b> {
     /// An image that is only another's context is compressed as that one is.
     fn compression(&self, job: usize) -> Result<Compression, Error> {
         let request = &self.batch.jobs[job].request;
-        let own = request.outputs.is_empty() || request.outputs.iter().any(|output| *output != Output::CacheOnly);
-        let above = self.needs.iter().position(|needed| needed.values().any(|needed| *needed == job));
-        match above {
-            Some(above) if !own => self.compression(above),
-            _ => chosen_compression(request),
+        if request.outputs.is_empty() || request.outputs.iter().any(|output| *output != Output::CacheOnly) {
+            return chosen_compression(request);
+        }
+        match self.needs.iter().position(|needed| needed.values().any(|needed| *needed == job)) {
+            Some(above) => self.compression(above),
+            None => chosen_compression(request),
         }
     }
 
