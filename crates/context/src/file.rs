@@ -26,7 +26,9 @@ impl Identity {
     pub(crate) fn fingerprint(self) -> Fingerprint {
         let nanoseconds = |(seconds, nanos)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         let changed = nanoseconds(self.mtime).max(nanoseconds(self.ctime));
-        Fingerprint { key: format!("{self:?}").into_bytes(), changed: Some(changed) }
+        let times = [self.mtime.0, self.mtime.1, self.ctime.0, self.ctime.1].map(i64::to_le_bytes);
+        let numbers = [self.device, self.inode, self.size].map(u64::to_le_bytes);
+        Fingerprint { key: [numbers.as_flattened(), times.as_flattened()].concat(), changed: Some(changed) }
     }
 
     fn of(meta: &Metadata) -> Self {

@@ -97,13 +97,17 @@ impl Overlay {
                 Some(Change::Present(old)) => old.opaque || !old.entry.is_dir() && self.lower_has_dir(&path)?,
                 None => false,
             };
-        } else {
-            self.forget_below(&path);
-            if self.lower_has_dir(&path)? {
-                self.cover(&path);
-            }
+            self.changes.insert(path, Change::Present(node));
+            return Ok(());
         }
-        self.changes.insert(path, Change::Present(node));
+        let covers = self.lower_has_dir(&path)?;
+        let old = self.changes.insert(path.clone(), Change::Present(node));
+        if covers || matches!(old, Some(Change::Present(old)) if old.entry.is_dir()) {
+            self.forget_below(&path);
+        }
+        if covers {
+            self.cover(&path);
+        }
         Ok(())
     }
 
@@ -187,9 +191,9 @@ impl Overlay {
         let mut items = Vec::with_capacity(self.changes.len());
         let mut first_names: BTreeMap<Inode, TreePath> = BTreeMap::new();
         let mut last_parent = TreePath::root();
-        for path in self.changes.keys() {
+        for (path, change) in &self.changes {
             self.push_parents(path, &mut last_parent, &mut items)?;
-            match &self.changes[path] {
+            match change {
                 Change::Gone => items.push((Entry::new(path.clone(), EntryKind::Whiteout, 0), None)),
                 Change::Present(node) => push_node(node, self.renewed.get(&node.inode), &mut first_names, &mut items),
             }

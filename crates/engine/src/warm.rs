@@ -17,7 +17,7 @@ use crate::overlay::Item;
 use crate::record::{self, Record};
 
 /// Changes whenever the same items would become other bytes.
-const FORMAT: &str = "shipsmith layer 2";
+const FORMAT: &str = "shipsmith layer 3";
 /// The kind of the store's records.
 const RECORD: &str = "layer";
 
@@ -73,15 +73,29 @@ pub(crate) fn remember(store: &Store, key: &Key, layer: &LayerRef) -> Result<(),
 
 /// An entry and its attributes.
 fn put_entry(key: &mut Framed, entry: &Entry) {
+    let (kind, [one, other], link) = identify(&entry.kind);
+    let (seconds, nanos) = (entry.mtime.seconds.cast_unsigned(), entry.mtime.nanos.into());
+    let numbers =
+        [kind.into(), one, other, entry.mode.into(), entry.uid.into(), entry.gid.into(), seconds, nanos];
     key.put(entry.path.as_bytes());
-    key.put(format!("{:?}", entry.kind).as_bytes());
-    let numbers = (entry.mode, entry.uid, entry.gid, entry.mtime.seconds, entry.mtime.nanos);
-    key.put(format!("{numbers:?}").as_bytes());
-    for (name, value) in &entry.xattrs {
-        key.put(name);
-        key.put(value);
+    key.put(link);
+    key.put(numbers.map(u64::to_le_bytes).as_flattened());
+    key.list(entry.xattrs.iter().flat_map(|(name, value)| [name.as_slice(), value]));
+}
+
+/// A letter for the kind, its numbers, and where it leads.
+fn identify(kind: &EntryKind) -> (u8, [u64; 2], &[u8]) {
+    match kind {
+        EntryKind::File { size } => (b'f', [*size, 0], &[]),
+        EntryKind::Directory => (b'd', [0; 2], &[]),
+        EntryKind::Symlink { target } => (b'l', [0; 2], target),
+        EntryKind::Hardlink { target } => (b'h', [0; 2], target.as_bytes()),
+        EntryKind::CharDevice { major, minor } => (b'c', [u64::from(*major), u64::from(*minor)], &[]),
+        EntryKind::BlockDevice { major, minor } => (b'b', [u64::from(*major), u64::from(*minor)], &[]),
+        EntryKind::Fifo => (b'p', [0; 2], &[]),
+        EntryKind::Whiteout => (b'w', [0; 2], &[]),
+        EntryKind::OpaqueWhiteout => (b'o', [0; 2], &[]),
     }
-    key.put(b"");
 }
 
 /// What stands for the bytes, and whether they are at rest; `None` when nothing stands for them.

@@ -205,13 +205,25 @@ fn lossy(bytes: &[u8]) -> String {
 
 impl Ord for TreePath {
     fn cmp(&self, other: &TreePath) -> Ordering {
-        // Paths of one tree begin alike, so that is passed over by the word.
-        let ((words, _), (others, _)) = (self.0.as_chunks::<8>(), other.0.as_chunks::<8>());
-        let same = 8 * words.iter().zip(others).take_while(|(one, other)| one == other).count();
+        let same = common(&self.0, &other.0);
         // The slash sorts before every other byte: a directory's content follows it at once.
         let key = |b: &u8| if *b == b'/' { 0 } else { *b };
-        self.0[same..].iter().map(key).cmp(other.0[same..].iter().map(key))
+        self.0.get(same).map(key).cmp(&other.0.get(same).map(key))
     }
+}
+
+/// How many bytes two paths begin with alike: those of one tree are compared often, so this goes by the word.
+fn common(one: &[u8], other: &[u8]) -> usize {
+    let ((words, _), (others, _)) = (one.as_chunks(), other.as_chunks());
+    let mut same = 0;
+    for (word, other) in words.iter().zip(others) {
+        let differing = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
+        if differing != 0 {
+            return same + differing.trailing_zeros() as usize / 8;
+        }
+        same += size_of::<u64>();
+    }
+    same + one[same..].iter().zip(&other[same..]).take_while(|(one, other)| one == other).count()
 }
 
 impl PartialOrd for TreePath {

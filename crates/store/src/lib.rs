@@ -25,6 +25,7 @@ mod gc;
 mod ingest;
 mod inventory;
 mod lock;
+mod naming;
 mod place;
 mod records;
 mod scratch;

@@ -14,6 +14,7 @@ use crate::database::Database;
 use crate::document;
 use crate::error::At;
 use crate::lock::FileLock;
+use crate::naming::Naming;
 use crate::place::Place;
 use crate::{Error, ingest};
 
@@ -31,6 +32,7 @@ struct Shared {
     place: Place,
     database: Database,
     lease: Mutex<Option<NamedTempFile>>,
+    naming: Naming,
 }
 
 impl Store {
@@ -44,7 +46,7 @@ impl Store {
         let place = Place::open(&absolute)?;
         ingest::clean(&place)?;
         let database = Database::new(place.database());
-        Ok(Self { shared: Arc::new(Shared { place, database, lease: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared { place, database, lease: Mutex::default(), naming: Naming::default() }) })
     }
 
     /// The directory of the store.
@@ -59,6 +61,10 @@ impl Store {
 
     pub(crate) fn database(&self) -> &Database {
         &self.shared.database
+    }
+
+    pub(crate) fn naming(&self) -> &Naming {
+        &self.shared.naming
     }
 
     /// From the first use of content on, garbage collection spares everything used since: by this process or any other.

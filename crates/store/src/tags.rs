@@ -4,6 +4,7 @@
 //! readers of OCI layouts look for, and `io.containerd.image.name`, which says that it is a full reference. An entry without a name
 //! is an image that was built without a tag. An image whose last tag went to another one has no entry and is garbage.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use oci::{Descriptor, Digest, Index, MediaType, Reference};
@@ -24,15 +25,11 @@ impl Store {
     /// # Errors
     /// [`Error::Absent`] when a manifest is not here, [`Error::NotATag`] for a reference by digest.
     pub fn tag_all(&self, tags: &[(Reference, Descriptor)]) -> Result<(), Error> {
-        let tags =
-            tags.iter().map(|(reference, image)| Ok((tag_of(reference)?, image))).collect::<Result<Vec<_>, Error>>()?;
-        self.update(|entries| {
-            for (reference, image) in &tags {
-                self.need(image)?;
-                give(entries, reference, image);
-            }
-            Ok(())
-        })
+        let full = tags.iter().map(|(reference, image)| {
+            self.need(image)?;
+            Ok((tag_of(reference)?, image.clone()))
+        });
+        self.give(full.collect::<Result<_, Error>>()?)
     }
 
     /// Names the image that `change` makes of the one that has the name now; no name changes in between.
@@ -49,10 +46,9 @@ impl Store {
         let now = self.entries()?.iter().find(|entry| name_of(entry).as_ref() == Some(&reference)).map(unnamed);
         let image = change(now.as_ref())?;
         self.need(&image)?;
-        self.update_locked(&lock, |entries| {
-            give(entries, &reference, &image);
-            Ok(())
-        })?;
+        let tag = (reference, image);
+        self.update_locked(&lock, |entries| Ok(give(entries, &[&tag])))?;
+        let (_, image) = tag;
         Ok(image)
     }
 
@@ -211,11 +207,15 @@ pub(crate) fn name_of(entry: &Descriptor) -> Option<Reference> {
     text.parse::<Reference>().ok().map(Reference::or_latest)
 }
 
-/// Takes the name from whoever has it, and gives it to `image`.
-fn give(entries: &mut Vec<Descriptor>, reference: &Reference, image: &Descriptor) {
-    entries.retain(|entry| name_of(entry).as_ref() != Some(reference));
-    entries.retain(|entry| is_named(entry) || entry.digest != image.digest);
-    entries.push(named(image, reference));
+/// Takes the names from whoever has them, and gives each to its image: the last one, where two are to have it.
+pub(crate) fn give(entries: &mut Vec<Descriptor>, tags: &[&(Reference, Descriptor)]) {
+    let names: BTreeMap<&Reference, &Descriptor> = tags.iter().map(|(name, image)| (name, image)).collect();
+    let images: BTreeSet<&Digest> = names.values().map(|image| &image.digest).collect();
+    entries.retain(|entry| match name_of(entry) {
+        Some(name) => !names.contains_key(&name),
+        None => is_named(entry) || !images.contains(&entry.digest),
+    });
+    entries.extend(names.into_iter().map(|(name, image)| named(image, name)));
 }
 
 /// `image` as an entry with a name.

@@ -375,7 +375,8 @@ impl Copier<'_> {
 
 impl Attributes {
     fn apply(&self, entry: &Entry, target: &TreePath) -> Entry {
-        let mut entry = Entry { path: target.clone(), ..entry.clone() };
+        let (path, kind, xattrs) = (target.clone(), entry.kind.clone(), entry.xattrs.clone());
+        let mut entry = Entry { path, kind, xattrs, ..*entry };
         // BuildKit's copy clears a bit that tells block devices from others.
         if let EntryKind::BlockDevice { major, minor } = entry.kind {
             entry.kind = EntryKind::CharDevice { major, minor };

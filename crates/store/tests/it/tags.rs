@@ -103,3 +103,40 @@ fn images_skopeo_puts_into_the_store_are_ours_too() -> Outcome {
     assert!(store.resolve(&reference("app"))?.is_some());
     Ok(())
 }
+
+#[test]
+fn names_given_at_once_are_all_given() -> Outcome {
+    let (_dir, store) = new_store()?;
+    let images: Vec<_> = (0..64).map(|n| put_image(&store, &n.to_string())).collect::<Result<_, _>>()?;
+    let name = |n: usize| reference(&format!("app{n}"));
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            images.iter().enumerate().map(|(n, image)| scope.spawn(|| store.tag(&name(n), image))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
+    })?;
+    for (n, image) in images.iter().enumerate() {
+        assert_eq!(store.resolve(&name(n))?.as_ref(), Some(image), "{n}");
+    }
+    Ok(())
+}
+
+#[test]
+fn names_that_stand_are_not_written_again() -> Outcome {
+    use std::os::unix::fs::MetadataExt;
+
+    let (_dir, store) = new_store()?;
+    let (first, second) = (put_image(&store, "1")?, put_image(&store, "2")?);
+    store.tag(&reference("app"), &first)?;
+    let file = || std::fs::metadata(store.dir().join("index.json")).map(|file| file.ino());
+    let written = file()?;
+    // So long a change in the file's times cannot be missed.
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    store.tag(&reference("app"), &first)?;
+    assert_eq!(file()?, written);
+    // What others change is seen.
+    Store::open(store.dir())?.tag(&reference("app"), &second)?;
+    assert_ne!(file()?, written);
+    store.tag(&reference("app"), &first)?;
+    assert_eq!(store.resolve(&reference("app"))?, Some(first));
+    Ok(())
+}
