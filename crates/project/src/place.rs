@@ -46,17 +46,17 @@ impl Input {
     /// From a line and a column to the end of the line.
     pub(crate) fn at(&self, line: usize, column: usize) -> Place {
         let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        Place { column, ..Place::line(&self.name, line, text) }.to_end()
+        Place { column, ..Place::line(&self.name, line, text) }.up_to_end()
     }
 }
 
 impl Place {
     /// A whole line, whose number begins at 1.
     pub(crate) fn line(file: &str, line: usize, text: &str) -> Self {
-        Self { file: file.to_owned(), line, column: 1, text: text.to_owned(), width: 1 }.to_end()
+        Self { file: file.to_owned(), line, column: 1, text: text.to_owned(), width: 1 }.up_to_end()
     }
 
-    fn to_end(self) -> Self {
+    fn up_to_end(self) -> Self {
         let rest = self.text.trim_end().chars().count().saturating_sub(self.column.saturating_sub(1));
         Self { width: rest.max(1), ..self }
     }
