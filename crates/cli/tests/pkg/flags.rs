@@ -128,7 +128,7 @@ fn docker_hubs_images_come_from_its_mirror() {
     };
     let Some((ground, remote, _)) = upon(base) else { return };
     for (variable, value) in [("LINUXKIT_MIRROR", "http://{}"), ("SHIPSMITH_MIRROR", "docker.io=http://{}/")] {
-        let value = value.replace("{}", &remote.proxy.address().to_string());
+        let value = value.replace("{}", remote.proxy.address());
         let result = with_mirror(&ground, &remote.org(), variable, &value);
         assert_eq!(result.code, Some(0), "{}", result.stderr);
         assert!(result.stderr.contains("linux/arm64: built"), "{}", result.stderr);
