@@ -124,13 +124,6 @@ fn lines(text: &str) -> String {
 }
 
 impl Place {
-    /// `width` characters from the column on, which begins at 1.
-    fn of_columns(file: &str, line: usize, text: &str, column: usize, width: usize) -> Box<Self> {
-        let at = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(at, _)| at);
-        let first = column.saturating_sub(1);
-        Box::new(Self { file: file.to_owned(), line, text: text.to_owned(), mark: at(first)..at(first + width) })
-    }
-
     fn write(&self, text: &mut String, paint: &dyn Fn(&str) -> String) {
         let (number, file) = (self.line.to_string(), clean(&self.file));
         let before = self.text.get(..self.mark.start).unwrap_or_default();
@@ -168,32 +161,34 @@ impl From<engine::Error> for Failure {
     }
 }
 
+impl From<&project::Place> for Box<Place> {
+    fn from(place: &project::Place) -> Self {
+        let at = |character: usize| place.text.char_indices().nth(character).map_or(place.text.len(), |(at, _)| at);
+        let first = place.column.saturating_sub(1);
+        let mark = at(first)..at(first + place.width);
+        Box::new(Place { file: place.file.clone(), line: place.line, text: place.text.clone(), mark })
+    }
+}
+
 impl From<project::pkg::Error> for Failure {
     fn from(error: project::pkg::Error) -> Self {
-        // To the end of the line.
-        let width = |place: &project::pkg::Place| {
-            place.text.trim_end().chars().count().saturating_sub(place.column.saturating_sub(1))
-        };
-        let place = error.place();
-        let place =
-            place.map(|place| Place::of_columns(&place.file, place.line, &place.text, place.column, width(place)));
         let hint = error.hint().filter(|hint| !hint.is_empty());
+        let place = error.place().map(Into::into);
         Self { place, ..Self::new(Exit::Build, error.to_string()).with_hint(hint) }
     }
 }
 
 impl From<project::bake::Error> for Failure {
     fn from(error: project::bake::Error) -> Self {
-        let place = error.place();
-        let place =
-            place.map(|place| Place::of_columns(&place.file, place.line, &place.text, place.column, place.width));
+        let place = error.place().map(Into::into);
         Self { place, ..Self::new(Exit::Usage, error.message()).with_hint(error.hint()) }
     }
 }
 
 impl From<project::plan::Error> for Failure {
     fn from(error: project::plan::Error) -> Self {
-        Self::new(Exit::Usage, error.to_string()).with_hint(error.hint())
+        let place = error.place().map(Into::into);
+        Self { place, ..Self::new(Exit::Usage, error.message()).with_hint(error.hint()) }
     }
 }
 

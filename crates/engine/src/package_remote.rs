@@ -94,6 +94,21 @@ impl Engine {
         found.map(|found| found.digest).ok_or_else(|| Error::BaseNotFound(name.clone()))
     }
 
+    /// Brings all of an image here for some platforms, where the store has not got it under its name.
+    ///
+    /// # Errors
+    /// As [`Engine::pull_package`].
+    pub async fn precache(&self, name: &Reference, platforms: &[Platform]) -> Result<(), Error> {
+        let mut missing = Vec::new();
+        for platform in platforms {
+            match self.whole(name, platform)? {
+                Some(entry) => self.complete(&entry.digest).await?,
+                None => missing.push(platform.clone()),
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { self.pull_package(name, &missing).await }
+    }
+
     /// Brings an image for some platforms here, and names it.
     ///
     /// # Errors

@@ -103,6 +103,11 @@ impl Entry {
         Entry { path, kind, mode, uid: 0, gid: 0, mtime: Timestamp::EPOCH, xattrs: BTreeMap::new() }
     }
 
+    /// A directory that no layer describes.
+    pub(crate) fn implied(path: TreePath) -> Entry {
+        Entry::new(path, EntryKind::Directory, 0o755)
+    }
+
     /// Whether this is a directory.
     pub fn is_dir(&self) -> bool {
         self.kind == EntryKind::Directory

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use rootfs::TreePath;
 
 use crate::{Entry, Error, FileIdentity, LayerIndex, SourceTree, TreeError};
-use node::Node;
+use node::{Node, Place};
 pub use source::TarSource;
 
 /// The merged view of layers: whiteouts applied, hard links resolved, later layers over earlier ones.
 ///
-/// Cloning is free, and a tree with one more layer shares with the first all that the layer does not touch. Symbolic links on
-/// the way to a layer's entries are followed inside the tree, as containerd does when it unpacks; directories that a layer
-/// takes for granted are made with mode 0755, owned by root, of the epoch.
+/// Cloning is free, and a tree with one more layer shares with the first all that the layer does not touch. Each layer is
+/// taken as containerd unpacks it, by itself: its own symbolic links on the way to its entries are followed inside the tree, and
+/// what lower layers have in the place of a directory that it takes for granted is replaced. Directories that no layer describes
+/// have mode 0755, are owned by root and of the epoch.
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: Arc<Node>,
@@ -34,18 +35,19 @@ impl Default for Tree {
 impl Tree {
     /// No layers: only the root directory.
     pub fn new() -> Tree {
-        Tree { root: Arc::new(Node::implied(TreePath::root(), 0)), layers: 0, implied: 0 }
+        let root = Node::new(Arc::new(Entry::implied(TreePath::root())), Place::default(), 0);
+        Tree { root: Arc::new(root), layers: 0, implied: 0 }
     }
 
     /// This tree with one more layer over it. `tar` is where the layer's uncompressed tar can be read; without it the tree can be
     /// walked, and only contents that the index holds can be read.
     ///
     /// # Errors
-    /// When an entry lies below a file, or a hard link's target is missing.
+    /// When an entry lies below a file of its own layer, or a hard link's target is missing.
     pub fn with_layer(&self, index: &LayerIndex, tar: Option<Arc<dyn TarSource>>) -> Result<Tree, Error> {
         let mut tree = self.clone();
         tree.layers += 1;
-        apply::apply(&mut tree, index, tar.as_ref())?;
+        apply::apply(&mut tree, self, index, tar.as_ref())?;
         Ok(tree)
     }
 

@@ -88,15 +88,36 @@ fn hard_links_are_the_file() {
 
 #[test]
 fn entries_behind_links_land_where_the_links_lead() {
-    let usr = tree(&[
-        vec![dir("usr"), dir("usr/lib"), symlink("lib", "usr/lib"), symlink("out", "../../../../usr")],
-        vec![file("lib/x", "1"), file("out/y", "2"), hardlink("z", "lib/x"), whiteout("out/lib2")],
-    ]);
+    let usr = tree(&[vec![
+        dir("usr"),
+        dir("usr/lib"),
+        symlink("lib", "usr/lib"),
+        symlink("out", "../../../../usr"),
+        file("lib/x", "1"),
+        file("out/y", "2"),
+        hardlink("z", "lib/x"),
+        whiteout("out/lib2"),
+    ]]);
     assert_eq!(text(&usr, "usr/lib/x") + &text(&usr, "usr/y") + &text(&usr, "z"), "121");
     assert!(matches!(usr.entry(&path("lib")).expect("known").expect("there").kind, EntryKind::Symlink { .. }));
     assert_eq!(usr.entry(&path("lib/x")).expect("known"), None, "a tree follows nothing by itself");
     let (layer, _) = write(&[symlink("a", "b"), symlink("b", "a"), file("a/x", "")], Compression::None, 1);
     assert!(matches!(Tree::new().with_layer(&layer.index, None), Err(Error::Tree(TreeError::TooManyLinks(_)))));
+}
+
+/// Who unpacks a layer has only that layer before him: overlay file systems put it over the others.
+#[test]
+fn a_layer_that_takes_a_directory_for_granted_has_one() {
+    let lib = Entry { mode: 0o700, ..dir("usr/lib").0 };
+    let below = vec![dir("usr"), (lib, None), symlink("lib", "usr/lib"), symlink("none", "nowhere"), file("f", "")];
+    let over = tree(&[
+        below,
+        vec![file("lib/x", "1"), file("none/y", "2"), file("f/z", "3"), symlink("own", "lib"), file("own/w", "4")],
+    ]);
+    assert_eq!(text(&over, "lib/x") + &text(&over, "none/y") + &text(&over, "f/z") + &text(&over, "lib/w"), "1234");
+    let mode = |name: &str| over.entry(&path(name)).expect("known").expect("there").mode;
+    assert_eq!([mode("lib"), mode("none"), mode("f")], [0o700, 0o755, 0o755]);
+    assert_eq!(over.entry(&path("usr/lib/x")).expect("known"), None);
 }
 
 #[test]

@@ -7,4 +7,8 @@
 
 pub mod bake;
 pub mod pkg;
+mod place;
 pub mod plan;
+mod yaml;
+
+pub use place::{Input, Place};

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use shipsmith_project::Input;
 use shipsmith_project::bake::{
-    Bake, DEFAULT_FILES, Error, Input, ListFormat, Options, is_bake, list_targets, list_variables, resolve,
+    Bake, DEFAULT_FILES, Error, ListFormat, Options, is_bake, list_targets, list_variables, resolve,
 };
 
 /// What a case asks for, from its `command.txt`: a line for every argument, `$ NAME=VALUE` for the environment.

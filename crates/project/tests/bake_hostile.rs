@@ -5,7 +5,8 @@
 use std::time::SystemTime;
 
 use proptest::prelude::*;
-use shipsmith_project::bake::{Bake, Error, Input, ListFormat, Options, is_bake, list_targets, resolve};
+use shipsmith_project::Input;
+use shipsmith_project::bake::{Bake, Error, ListFormat, Options, is_bake, list_targets, resolve};
 
 fn read(name: &str, text: &str) -> Result<Bake, Error> {
     let options = Options {

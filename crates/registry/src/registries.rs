@@ -20,6 +20,8 @@ use crate::error::{Cause, Error, Operation};
 pub struct Registries {
     /// By prefix, so that a later file's rule replaces an earlier one's.
     rules: BTreeMap<String, Rule>,
+    /// For what no rule is about.
+    mirror: Option<Mirror>,
 }
 
 /// One place where a repository may be found.
@@ -100,6 +102,14 @@ impl Registries {
         Ok(self)
     }
 
+    /// The same with a mirror, `host[:port][/path]`, of all registries that no rule is about; no file can say that.
+    #[must_use]
+    pub fn with_mirror_of_all(mut self, location: &str, insecure: bool) -> Self {
+        let location = trimmed(location).to_owned();
+        self.mirror = Some(Mirror { location, insecure, pull_from_mirror: PullFrom::All });
+        self
+    }
+
     /// The main file (`$CONTAINERS_REGISTRIES_CONF`, else the user's, else the system's), then the drop-in files of the
     /// system's and the user's `registries.conf.d`, in the order of their names.
     pub(crate) fn find(environment: &Environment) -> Result<Self, Error> {
@@ -129,14 +139,17 @@ impl Registries {
     /// Where to look for `repository`, best first.
     pub(crate) fn pull_routes(&self, repository: &Repository, by_digest: bool) -> Result<Vec<Route>, Cause> {
         let name = repository.to_string();
-        let Some(rule) = self.rule(&name)? else { return Ok(vec![direct(repository, false)]) };
+        let Some(rule) = self.rule(&name)? else {
+            let mirror = self.mirror.as_ref().map(|mirror| mirror.route(&format!("/{}", repository.path())));
+            return Ok(mirror.into_iter().chain([direct(repository, false)]).collect());
+        };
         let mut routes = Vec::new();
         for mirror in rule.mirror.iter().filter(|mirror| rule.uses(mirror, by_digest)) {
-            routes.push(rule.route(&name, &mirror.location, mirror.insecure, true));
+            routes.push(mirror.route(rule.rest(&name)));
         }
         let primary = match rule.location.as_str() {
             "" => direct(repository, rule.insecure),
-            location => rule.route(&name, location, rule.insecure, false),
+            location => route(location, rule.rest(&name), rule.insecure, false),
         };
         routes.push(primary);
         Ok(routes)
@@ -210,13 +223,23 @@ impl Rule {
         }
     }
 
-    /// `name` with the matched prefix replaced by `location`.
-    fn route(&self, name: &str, location: &str, insecure: bool, mirror: bool) -> Route {
-        let rest = self.matched(name).and_then(|length| name.get(length..)).unwrap_or_default();
-        let full = format!("{}{rest}", trimmed(location));
-        let (host, path) = full.split_once('/').unwrap_or((&full, ""));
-        Route { host: host.to_owned(), path: path.to_owned(), insecure, mirror }
+    /// What follows the prefix in `name`.
+    fn rest<'n>(&self, name: &'n str) -> &'n str {
+        self.matched(name).and_then(|length| name.get(length..)).unwrap_or_default()
     }
+}
+
+impl Mirror {
+    fn route(&self, rest: &str) -> Route {
+        route(&self.location, rest, self.insecure, true)
+    }
+}
+
+/// `rest` at another location.
+fn route(location: &str, rest: &str, insecure: bool, mirror: bool) -> Route {
+    let full = format!("{}{rest}", trimmed(location));
+    let (host, path) = full.split_once('/').unwrap_or((&full, ""));
+    Route { host: host.to_owned(), path: path.to_owned(), insecure, mirror }
 }
 
 fn direct(repository: &Repository, insecure: bool) -> Route {
@@ -285,6 +308,14 @@ mod tests {
             ["one.example/m/library/debian", "two.example/library/debian", primary]
         );
         assert_eq!(pull(&registries, "quay.io/a", false), ["quay.io/a"]);
+    }
+
+    #[test]
+    fn a_mirror_of_all_is_for_what_no_rule_is_about() {
+        let rules = parse("[[registry]]\nprefix = \"a.example\"\nlocation = \"b.example\"\n");
+        let registries = rules.with_mirror_of_all("m.example/proxy/", true);
+        assert_eq!(pull(&registries, "c.example/team/x", false), ["m.example/proxy/team/x", "c.example/team/x"]);
+        assert_eq!(pull(&registries, "a.example/x", false), ["b.example/x"]);
     }
 
     #[test]

@@ -35,6 +35,11 @@ fn the_help_is_as_kept() {
     assert_kept("shipsmith.txt", &[], false);
     assert_kept("build-short.txt", &["build"], false);
     assert_kept("build.txt", &["build"], true);
+    assert_kept("bake-short.txt", &["bake"], false);
+    assert_kept("bake.txt", &["bake"], true);
+    for name in ["doctor", "completions", "man"] {
+        assert_kept(&format!("{name}.txt"), &[name], false);
+    }
     for name in ["push", "pull", "copy", "images", "inspect", "rm", "prune", "import", "export", "login", "logout"] {
         assert_kept(&format!("{name}.txt"), &[name], false);
     }
@@ -42,7 +47,7 @@ fn the_help_is_as_kept() {
     for name in ["build", "push", "show-tag", "manifest", "remote-tag"] {
         assert_kept(&format!("pkg-{name}.txt"), &["pkg", name], false);
     }
-    for name in ["ls", "rm", "clean", "pull", "push", "import", "export"] {
+    for name in ["ls", "rm", "clean", "pull", "push", "import", "export", "export-mounts", "import-mounts"] {
         assert_kept(&format!("cache-{name}.txt"), &["cache", name], false);
     }
     assert_kept("dockerfile-parse.txt", &["dockerfile", "parse"], false);

@@ -95,7 +95,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "ls")]
     Images(ImagesArgs),
     /// Build and push packages, named by their content, as linuxkit does
-    Pkg(PkgArgs),
+    Pkg(Box<PkgArgs>),
     /// The local store, under the names that linuxkit's users know; cache mounts to other machines
     #[command(subcommand)]
     Cache(CacheCommand),

@@ -76,6 +76,11 @@ pub(crate) struct PackageArgs {
     #[arg(long, value_name = "CREDENTIAL", global = true, value_delimiter = ',', help_heading = PACKAGE)]
     pub(crate) registry_creds: Vec<String>,
 
+    /// Mirror to pull from: [REGISTRY=]URL, of all registries without one; repeatable [default: $SHIPSMITH_MIRROR,
+    /// $LINUXKIT_MIRROR]
+    #[arg(long, value_name = "MIRROR", global = true, help_heading = PACKAGE)]
+    pub(crate) mirror: Vec<String>,
+
     /// What the hash covers: linuxkit, or full, which adds the Dockerfile, build arguments, bases and packages needed
     #[arg(long, value_name = "SCHEME", default_value = "linuxkit", global = true, help_heading = OURS)]
     pub(crate) hash_scheme: HashScheme,

@@ -31,7 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Pull(args) => transfer::pull(&args, &global)?,
         Command::Copy(args) => transfer::copy(&args, &global)?,
         Command::Images(args) => store::images(&args, &global)?,
-        Command::Pkg(args) => pkg::run(args, &global)?,
+        Command::Pkg(args) => pkg::run(*args, &global)?,
         Command::Cache(command) => pkg::cache(command, &global)?,
         Command::Inspect(args) => inspect::run(&args, &global)?,
         Command::Rm(args) => store::rm(&args, &global)?,

@@ -9,7 +9,7 @@ use engine::{
 };
 use oci::Platform;
 use project::pkg::{Options, Package};
-use registry::{Credential, Secret};
+use registry::{Credential, Registries, Secret};
 
 use super::{EPOCH, RequestError, Surroundings, agent, parse_epoch, platforms};
 use crate::args::{BuilderArgs, PackageArgs, PkgBuildArgs};
@@ -138,24 +138,49 @@ fn credential(text: &str) -> Result<(String, Credential), RequestError> {
     Ok((host.to_owned(), credential))
 }
 
-/// `SHIPSMITH_MIRROR`: the lines of a registries.conf that say the same.
-pub(crate) fn mirrors(around: &dyn Surroundings) -> Result<Option<String>, RequestError> {
-    let Some(specs) = variable(around, "MIRROR") else { return Ok(None) };
-    let mut text = String::new();
-    for spec in specs.split([',', ' ']).filter(|spec| !spec.is_empty()) {
-        let (registry, url) = spec.split_once('=').unwrap_or(("docker.io", spec));
-        let insecure = url.starts_with("http://");
-        let location = url.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
-        if location.is_empty() || [registry, location].iter().any(|text| text.contains(['"', '\\', '\n'])) {
-            let error = RequestError::invalid("SHIPSMITH_MIRROR", spec, "it names no mirror");
-            return Err(error.or_hint("[REGISTRY=]URL"));
-        }
-        text.push_str(&format!(
+/// Where to pull from first: of one registry, or of all that no other mirror is of.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Mirror {
+    registry: Option<String>,
+    /// `host[:port][/path]`.
+    location: String,
+    insecure: bool,
+}
+
+impl Mirror {
+    /// Adds it to where registries are.
+    pub(crate) fn add_to(&self, registries: Registries) -> Result<Registries, registry::Error> {
+        let Some(registry) = &self.registry else {
+            return Ok(registries.with_mirror_of_all(&self.location, self.insecure));
+        };
+        let text = format!(
             "[[registry]]\nprefix = \"{registry}\"\nlocation = \"{registry}\"\n[[registry.mirror]]\nlocation = \
-             \"{location}\"\ninsecure = {insecure}\n"
-        ));
+             \"{}\"\ninsecure = {}\n",
+            self.location, self.insecure
+        );
+        registries.and(&text, "--mirror".as_ref())
     }
-    Ok(Some(text))
+}
+
+/// The variable's mirrors, then those of `--mirror`, which win.
+pub(crate) fn mirrors(flags: &[String], around: &dyn Surroundings) -> Result<Vec<Mirror>, RequestError> {
+    let variable = variable(around, "MIRROR").unwrap_or_default();
+    let specs = variable.split([',', ' ']).filter(|spec| !spec.is_empty());
+    specs.chain(flags.iter().map(String::as_str)).map(mirror).collect()
+}
+
+fn mirror(spec: &str) -> Result<Mirror, RequestError> {
+    let (registry, url) = match spec.split_once('=') {
+        Some((registry, url)) => (Some(registry), url),
+        None => (None, spec),
+    };
+    let location = url.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
+    let odd = |text: &str| text.is_empty() || text.contains(['"', '\\', '\n']);
+    if odd(location) || registry.is_some_and(odd) {
+        return Err(RequestError::invalid("--mirror", spec, "it names no mirror").or_hint("[REGISTRY=]URL"));
+    }
+    let insecure = url.starts_with("http://");
+    Ok(Mirror { registry: registry.map(str::to_owned), location: location.to_owned(), insecure })
 }
 
 /// What a build of a package is given besides its own build.yml.
@@ -343,10 +368,16 @@ mod tests {
     }
 
     #[test]
-    fn mirrors_are_lines_of_registries_conf() {
-        let text = mirrors(&Around(&[("LINUXKIT_MIRROR", "docker.io=http://localhost:5000/")])).unwrap().unwrap();
-        assert!(text.contains("location = \"localhost:5000\"\ninsecure = true"), "{text}");
-        assert!(mirrors(&Around(&[("LINUXKIT_MIRROR", "a=")])).is_err());
-        assert_eq!(mirrors(&Around(&[])), Ok(None));
+    fn mirrors_are_of_one_registry_or_of_all() {
+        let around = Around(&[("LINUXKIT_MIRROR", "docker.io=http://localhost:5000/ https://all.example/x")]);
+        let found = mirrors(&["own.example=m.example".to_owned()], &around).unwrap();
+        let found: Vec<_> =
+            found.iter().map(|one| (one.registry.as_deref(), one.location.as_str(), one.insecure)).collect();
+        let hub = (Some("docker.io"), "localhost:5000", true);
+        assert_eq!(found, [hub, (None, "all.example/x", false), (Some("own.example"), "m.example", false)]);
+        for wrong in ["a=", "=http://x", "http://"] {
+            assert!(mirrors(&[wrong.to_owned()], &Around(&[])).is_err(), "{wrong}");
+        }
+        assert_eq!(mirrors(&[], &Around(&[])), Ok(Vec::new()));
     }
 }

@@ -30,6 +30,17 @@ fn mistakes_in_a_file_are_shown_in_their_line() {
 }
 
 #[test]
+fn what_would_have_to_be_fetched_is_refused_as_such() {
+    let project = project("target \"default\" {\n context = \"-\"\n}\n");
+    for name in ["https://example.org/docker-bake.hcl", "git@example.org:repo.git", "github.com/a/b"] {
+        let said = project.fails(2, ["bake", "-f", name]);
+        assert!(said.contains("from elsewhere is not supported") && said.contains("hint: check it out"), "{said}");
+    }
+    assert!(project.fails(2, ["bake", "-f", "missing.hcl"]).contains("hint: paths begin at"));
+    assert!(project.fails(2, ["bake"]).contains("hint: name a directory or a file"));
+}
+
+#[test]
 fn circles_are_refused() {
     let circle =
         "target \"a\" {\n contexts = { b = \"target:b\" }\n}\ntarget \"b\" {\n contexts = { a = \"target:a\" }\n}\n";

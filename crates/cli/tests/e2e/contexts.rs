@@ -107,13 +107,18 @@ fn more_contexts_have_names() {
     let Some(remote) = Remote::start() else { return };
     tiny_base().push(remote.address(), "library/tiny:1");
     let text = "FROM layout AS l\nFROM image AS i\nFROM scratch\nCOPY --from=dir d /\nCOPY --from=web context /web\n\
-                COPY --from=l /usr/bin/hello /l\nCOPY --from=i /usr/bin/hello /i\nCOPY --from=stage a /stage\n";
+                COPY --from=l /usr/bin/hello /l\nCOPY --from=i /usr/bin/hello /i\nCOPY --from=stage a /stage\n\
+                COPY --from=pinned /usr/bin/hello /pinned\n";
     let environment = context(text);
     environment.write("other/d", "d\n");
     environment.write("other/ignored", "i\n");
     let archive = web(tar(&environment, "-z"));
+    let layout = tiny_base().layout().display().to_string();
+    let digest = crate::support::json(std::fs::read_to_string(format!("{layout}/index.json")).expect("a layout"));
+    let digest = digest["manifests"][0]["digest"].as_str().expect("a digest").to_owned();
     let contexts = [
-        format!("layout=oci-layout://{}:latest", tiny_base().layout().display()),
+        format!("pinned=oci-layout://{layout}@{digest}"),
+        format!("layout=oci-layout://{layout}:latest"),
         format!("image=docker-image://{}", remote.name("library/tiny:1")),
         "dir=other".to_owned(),
         format!("web={archive}/download.tar.gz"),
@@ -126,6 +131,7 @@ fn more_contexts_have_names() {
     assert!(web == tar(&environment, "-z"), "as with BuildKit, a download is one file named context");
     assert_eq!(environment.read("out/stage"), "content of a\n");
     assert_eq!(environment.read("out/l"), environment.read("out/i"));
+    assert_eq!(environment.read("out/l"), environment.read("out/pinned"));
 }
 
 #[test]

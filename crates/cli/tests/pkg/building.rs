@@ -1,6 +1,6 @@
 //! The order in which a package is looked for, and what is pushed.
 
-use crate::ground::{Ground, Remote};
+use crate::ground::{Ground, Remote, elsewhere};
 
 const AMD: &str = "--platforms=linux/amd64";
 const ARM: &str = "--platforms=linux/arm64";
@@ -9,12 +9,6 @@ fn both() -> Option<(Ground, Remote, String)> {
     let (ground, remote) = (Ground::with_package()?, Remote::start()?);
     let name = format!("a:{}", ground.tree("a"));
     Some((ground, remote, name))
-}
-
-/// Another machine: the same repository, another store.
-fn elsewhere(ground: &Ground) -> String {
-    let store = tempfile::tempdir_in(ground.environment.work()).expect("a temporary directory");
-    format!("--store={}", store.keep().join("store").display())
 }
 
 #[test]

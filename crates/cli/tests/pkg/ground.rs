@@ -114,6 +114,12 @@ impl Ground {
     }
 }
 
+/// Another machine: the same repository, another store.
+pub(crate) fn elsewhere(ground: &Ground) -> String {
+    let store = tempfile::tempdir_in(ground.environment.work()).expect("a temporary directory");
+    format!("--store={}", store.keep().join("store").display())
+}
+
 /// A registry behind a proxy, and the tool that looks into it.
 pub(crate) struct Remote {
     pub(crate) server: RegistryServer,

@@ -4,6 +4,8 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use store::Store;
+
 use crate::ground::{Ground, Remote};
 
 const ROUNDS: u64 = 6;
@@ -52,6 +54,8 @@ fn killed_processes_lose_nothing_and_leave_no_half_index() {
         assert_eq!(arches, expected);
         remote.copy_all(&name);
     }
+    let damage = Store::open(ground.environment.store()).and_then(|store| store.verify()).expect("a store");
+    assert!(damage.is_empty(), "{damage:?}");
 }
 
 #[test]

@@ -18,6 +18,20 @@ fn names_that_nobody_knows_are_refused_with_what_was_meant() {
 }
 
 #[test]
+fn mistakes_in_a_plan_are_shown_in_their_line() {
+    let Some(ground) = Ground::new() else { return };
+    let said = |text: &str| {
+        ground.environment.write("wrong.yaml", text);
+        ground.environment.fails(2, ["bake", "-f", "wrong.yaml"])
+    };
+    let text = said("images:\n- name: a\n  dockerfile: D\n  target: [x]\n");
+    assert!(text.contains("error: unknown key \"target\"\nwrong.yaml:4\n  4 |   target: [x]\n    |   ^"), "{text}");
+    assert!(text.contains("hint: did you mean \"targets\"?"), "{text}");
+    let text = said("images:\n- name: a\n  dockerfile: D\n- name: a\n  dockerfile: D\n");
+    assert!(text.contains("wrong.yaml:4\n  4 | - name: a\n    |         ^\n"), "{text}");
+}
+
+#[test]
 fn a_failing_command_shows_what_it_says_and_nothing_of_its_image_is_pushed() {
     let Some(ground) = Ground::new() else { return };
     ground.environment.write("programs/service.sh", "");

@@ -8,7 +8,7 @@ use crate::framed::Framed;
 use crate::layers::LayerRef;
 
 /// Changes whenever the same step would be run in another way.
-const FORMAT: &str = "shipsmith run 1";
+const FORMAT: &str = "shipsmith run 2";
 
 /// A mount, and the layers its files come from.
 #[derive(Debug, Clone)]

@@ -103,7 +103,7 @@ impl Trees {
 
 /// What stands for a layer over those below it.
 fn chain(layers: &[LayerRef]) -> DiffId {
-    let mut key = Framed::new("shipsmith tree of a chain 1");
+    let mut key = Framed::new("shipsmith tree of a chain 2");
     key.list(layers.iter().map(|layer| layer.diff_id.0.as_str().as_bytes()));
     DiffId(key.finish())
 }

@@ -12,7 +12,7 @@ use rootfs::{Dir, FileKind, Metadata, Root, TreePath};
 use super::below::{Below, is_opaque};
 use super::describe::{Describer, describe, entry_of, kind_of};
 use super::place::{Maker, whiteout};
-use super::root::{note_root, plain_root};
+use super::root::{merged_root, note_root, plain_root};
 use super::{Owners, Scheme, is_whiteout};
 use crate::resolve::resolve_by;
 use crate::tar::{Dialect, Reader};
@@ -40,8 +40,8 @@ pub struct Unpacked {
 /// Unpacks one layer's tar, decompressed, into the empty directory `root`. Nothing outside of it is touched, whatever the tar holds.
 ///
 /// `below` are the unpacked layers under this one, base first; `None` when they are not at hand. Few layers need them: those that
-/// hold files without the directories above them, which then are as they are below, or links there; hard links to files of layers
-/// below, which are copied; and an opaque root.
+/// hold files without the directories above them, which then are as they are below, or as what links there lead to; hard links to
+/// files of layers below, which are copied; and an opaque root.
 ///
 /// # Errors
 /// [`Error::NeedsBelow`] when the layer needs `below` and has not got it: start again in another directory. When the tar is
@@ -58,7 +58,7 @@ pub fn unpack_lower(tar: impl Read, root: &Root, scheme: Scheme, below: Option<&
 }
 
 struct Unpacker<'a> {
-    /// Refuses links: they are followed here, as they may lead into layers below.
+    /// Refuses links: they are followed here, and only those of this layer.
     root: Root,
     below: Option<Below<'a>>,
     owners: Owners,
@@ -133,6 +133,8 @@ impl<'a> Unpacker<'a> {
     /// A link's own header says nothing that the file's does not.
     fn put_link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), Error> {
         let missing = || Error::Apply { path: path.clone(), problem: "its hard link's target is missing" };
+        // Room first: it may be the target that is in the way.
+        let (dir, name) = self.parent(path)?;
         let target = self.followed_parent(target)?;
         match self.look(&target)? {
             Some(entry) if !entry.is_dir() => {}
@@ -142,7 +144,6 @@ impl<'a> Unpacker<'a> {
         if from.stat(&existing)?.is_none() {
             self.copy_up(&target, &from, &existing)?;
         }
-        let (dir, name) = self.parent(path)?;
         if dir.path() == from.path() && name == existing {
             return Ok(());
         }
@@ -175,7 +176,7 @@ impl<'a> Unpacker<'a> {
         self.maker.make(dir, name, &entry, &mut std::io::empty())
     }
 
-    /// What a whiteout names may never have existed; where its directory does not either, there is nothing to do.
+    /// What a whiteout names may never have existed; where its directory is none either, there is nothing to do.
     fn hide(&mut self, path: &TreePath) -> Result<(), Error> {
         let real = self.followed_parent(path)?;
         let parent = real.parent().unwrap_or_default();
@@ -309,7 +310,9 @@ impl<'a> Unpacker<'a> {
             let here = dir.path().join(name)?;
             match dir.stat(name)? {
                 Some(found) if found.kind == FileKind::Directory => {}
-                Some(found) if !is_whiteout(&found) => return Err(no_directory(here)),
+                Some(found) if !is_whiteout(&found) && !self.borrowed.contains(&here) => {
+                    return Err(Error::Apply { path: here, problem: "it is to be a directory, and is none" });
+                }
                 found => self.imply(&dir, name, here, found)?,
             }
             dir = dir.dir(name)?;
@@ -319,13 +322,14 @@ impl<'a> Unpacker<'a> {
 
     /// A directory that the layer does not describe is what it is below, and otherwise as [`Tree`](crate::Tree) has it.
     fn imply(&mut self, dir: &Dir, name: &[u8], path: TreePath, found: Option<Metadata>) -> Result<(), Error> {
+        self.borrowed.remove(&path);
         let entry = match self.look(&path)? {
-            Some(entry) if !entry.is_dir() => return Err(no_directory(path)),
-            Some(entry) => {
+            Some(entry) if entry.is_dir() => {
                 self.borrowed.insert(path.clone());
                 entry
             }
-            None => Entry::new(path.clone(), EntryKind::Directory, 0o755),
+            Some(entry) => self.instead(&entry)?,
+            None => Entry::implied(path.clone()),
         };
         if found.is_some() {
             dir.remove(name)?;
@@ -337,29 +341,39 @@ impl<'a> Unpacker<'a> {
         self.remember(path, entry)
     }
 
-    /// A path whose directories have no links, for one that may; its last component is left alone.
-    fn followed_parent(&mut self, path: &TreePath) -> Result<TreePath, Error> {
+    /// The directory in the place of what lower layers have: a link hands down the attributes of the directory it led to.
+    fn instead(&mut self, entry: &Entry) -> Result<Entry, Error> {
+        let led = match resolve_by(&mut |path| self.look_below(path), entry.path.as_bytes(), true) {
+            Ok(led) if led.missing.is_root() => self.look_below(&led.existing)?,
+            Ok(_) | Err(Error::Tree(_)) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(match led.filter(Entry::is_dir) {
+            Some(led) => Entry { path: entry.path.clone(), ..led },
+            None => Entry::implied(entry.path.clone()),
+        })
+    }
+
+    /// A path whose directories have no links of this layer, for one that may; its last component is left alone.
+    fn followed_parent(&self, path: &TreePath) -> Result<TreePath, Error> {
         let parent = self.followed(&path.parent().unwrap_or_default())?;
         Ok(parent.join(path.file_name().unwrap_or_default())?)
     }
 
-    fn followed(&mut self, dir: &TreePath) -> Result<TreePath, Error> {
+    fn followed(&self, dir: &TreePath) -> Result<TreePath, Error> {
         if self.root.dir(dir).is_ok() {
             return Ok(dir.clone());
         }
-        let mut at = TreePath::root();
-        for name in dir.components() {
-            at = at.join(name)?;
-            match self.look(&at)? {
-                None => break,
-                Some(Entry { kind: EntryKind::Symlink { .. }, .. }) => {
-                    let resolved = resolve_by(&mut |path| self.look(path), dir.as_bytes(), true)?;
-                    return Ok(resolved.path()?);
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(dir.clone())
+        Ok(resolve_by(&mut |path| self.own(path), dir.as_bytes(), true)?.path()?)
+    }
+
+    /// What this layer alone has at a path, and of that only the kind; links are not followed.
+    fn own(&self, path: &TreePath) -> Result<Option<Entry>, Error> {
+        let name = path.file_name().unwrap_or_default();
+        let dir = self.root.dir(&path.parent().unwrap_or_default())?;
+        let Some(found) = dir.stat(name)?.filter(|found| !is_whiteout(found)) else { return Ok(None) };
+        let own = |kind: &EntryKind| *kind == EntryKind::Directory || !self.borrowed.contains(path);
+        Ok(kind_of(&dir, name, &found)?.filter(own).map(|kind| Entry::new(path.clone(), kind, 0)))
     }
 
     /// What this layer over those below has at a path; links are not followed. Of what this layer has itself, only the kind is told.
@@ -387,6 +401,9 @@ impl<'a> Unpacker<'a> {
     fn look_below(&mut self, path: &TreePath) -> Result<Option<Entry>, Error> {
         let below = self.below.ok_or_else(|| Error::NeedsBelow(path.clone()))?;
         self.looked_below = true;
+        if path.is_root() {
+            return merged_root(below.lowers).map(Some);
+        }
         let name = path.file_name().unwrap_or_default();
         let Some(merged) = below.directory(&path.parent().unwrap_or_default())? else { return Ok(None) };
         let Some(found) = merged.find(name)? else { return Ok(None) };
@@ -425,8 +442,4 @@ impl<'a> Unpacker<'a> {
         }
         Ok(())
     }
-}
-
-fn no_directory(path: TreePath) -> Error {
-    Error::Apply { path, problem: "it is to be a directory, and is none" }
 }

@@ -7,14 +7,14 @@ use rootfs::{Dir, Root, TreePath};
 
 use super::Scheme;
 use super::describe::describe;
-use crate::{Entry, EntryKind, Error, Timestamp};
+use crate::{Entry, Error, Timestamp};
 
 /// `MODE:UID:GID:SECONDS:NANOSECONDS`, the mode in octal.
 const ROOT_XATTR: &[u8] = b"user.shipsmith.root";
 
 /// What the root is where no layer describes it, and what it is in a tree.
 pub(super) fn plain_root() -> Entry {
-    Entry::new(TreePath::root(), EntryKind::Directory, 0o755)
+    Entry::implied(TreePath::root())
 }
 
 /// Notes what a layer says of its root; its extended attributes are not kept.
@@ -31,15 +31,18 @@ pub(super) fn note_root(dir: &Dir, entry: &Entry, scheme: Scheme) -> Result<(), 
 /// # Errors
 /// When that cannot be read or set.
 pub fn describe_root(upper: &Root, lowers: &[Root], scheme: Scheme) -> Result<(), Error> {
-    let mut entry = plain_root();
+    describe(upper.dir(&TreePath::root())?.node(), &merged_root(lowers)?, scheme)
+}
+
+/// What the root of these layers is, base first.
+pub(super) fn merged_root(lowers: &[Root]) -> Result<Entry, Error> {
     for lower in lowers.iter().rev() {
         let note = lower.dir(&TreePath::root())?.node().xattr(ROOT_XATTR)?;
         if let Some(noted) = note.and_then(|text| parse(&text)) {
-            entry = noted;
-            break;
+            return Ok(noted);
         }
     }
-    describe(upper.dir(&TreePath::root())?.node(), &entry, scheme)
+    Ok(plain_root())
 }
 
 fn parse(text: &[u8]) -> Option<Entry> {

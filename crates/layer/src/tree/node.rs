@@ -45,11 +45,6 @@ impl Node {
         Node { entry, place, layer, children: BTreeMap::new() }
     }
 
-    /// A directory that no layer describes.
-    pub(super) fn implied(path: TreePath, layer: u32) -> Node {
-        Node::new(Arc::new(Entry::new(path, EntryKind::Directory, 0o755)), Place::default(), layer)
-    }
-
     /// The same file by another name.
     pub(super) fn linked_as(&self, path: TreePath, layer: u32) -> Node {
         let entry = Entry { path, ..(*self.entry).clone() };
@@ -58,6 +53,10 @@ impl Node {
 
     pub(super) fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    pub(super) fn layer(&self) -> u32 {
+        self.layer
     }
 
     pub(super) fn file(&self) -> Option<(u32, u64)> {

@@ -98,6 +98,30 @@ fn directories_that_no_member_describes_are_as_below() {
     agrees("unpacking::directories_that_no_member_describes_are_as_below", &[base, layer]);
 }
 
+/// Who unpacks a layer has only that layer before him.
+#[test]
+fn what_lower_layers_have_in_the_place_of_a_directory_is_replaced() {
+    let test = "unpacking::what_lower_layers_have_in_the_place_of_a_directory_is_replaced";
+    let (mut usr, _) = dir("usr");
+    (usr.mode, usr.mtime.seconds) = (0o700, 9);
+    let links = [("l", "usr"), ("up", "/"), ("round", "round"), ("none", "nowhere"), ("chain", "l")];
+    let base = [vec![(usr, None), file("f", "1")], links.map(|(name, target)| symlink(name, target)).to_vec()].concat();
+    let layers = [
+        links.map(|(name, _)| file(&format!("{name}/x"), "2")).to_vec(),
+        links.map(|(name, _)| whiteout(&format!("{name}/x"))).to_vec(),
+        links.map(|(name, _)| opaque(name)).to_vec(),
+        vec![file("f/x", "2"), hardlink("new", "f/x"), whiteout("f")],
+        vec![hardlink("new", "f"), file("f/x", "2")],
+        vec![hardlink("new", "l"), file("l/x", "2"), file("new/y", "3")],
+        vec![symlink("own", "l"), file("own/x", "2"), whiteout("no/where")],
+        vec![whiteout("l"), file("l/x", "2")],
+        vec![file("l/x", "2"), whiteout("l")],
+    ];
+    for layer in layers {
+        agrees(test, &[base.clone(), layer]);
+    }
+}
+
 #[test]
 fn links_to_files_of_lower_layers_are_links() {
     let base = vec![dir("d"), file("d/old", "1"), symlink("d/link", "nowhere")];

@@ -2,23 +2,8 @@
 
 use std::fmt;
 
-use super::Input;
 use super::syntax::Span;
-
-/// A place in a file that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// In characters, from 1.
-    pub column: usize,
-    /// The whole line.
-    pub text: String,
-    /// How many characters of the line are meant, at least 1.
-    pub width: usize,
-}
+use crate::{Input, Place};
 
 /// A mistake: what it is, where it is written, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +66,7 @@ impl Error {
         if let Some(span) = self.0.span
             && let Some(input) = inputs.get(span.file)
         {
-            self.0.place = Some(Place::new(input, span));
+            self.0.place = Some(input.at_bytes(span.start..span.end));
         }
         self
     }
@@ -105,27 +90,10 @@ impl Error {
     }
 }
 
-impl Place {
-    fn new(input: &Input, span: Span) -> Self {
-        let text = &input.text;
-        let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line = text[begin..].lines().next().unwrap_or_default();
-        let end = text[start..].char_indices().take_while(|(at, c)| start + at < span.end && *c != '\n').count();
-        Self {
-            file: input.name.clone(),
-            line: text[..begin].matches('\n').count() + 1,
-            column: text[begin..start].chars().count() + 1,
-            text: line.to_owned(),
-            width: end.max(1),
-        }
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.place {
-            Some(place) => write!(f, "{}:{}:{}: {}", place.file, place.line, place.column, self.0.message),
+            Some(place) => write!(f, "{place}: {}", self.0.message),
             None => f.write_str(&self.0.message),
         }
     }

@@ -34,10 +34,12 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::Input;
 use definition::{Blocks, Definition};
 pub use entry::{Attest, Entry, Secret, Ssh};
-pub use error::{Error, Place};
+pub use error::Error;
 pub use list::{ListFormat, Variable};
+pub use resolve::local;
 pub use target::Target;
 
 /// The names that are looked for when no file is named, in this order; all that are there count.
@@ -51,15 +53,6 @@ pub const DEFAULT_FILES: [&str; 8] = [
     "docker-bake.override.json",
     "docker-bake.override.hcl",
 ];
-
-/// A file and what is in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Input {
-    /// Its name for messages, `-` for standard input; the extension says how it is read.
-    pub name: String,
-    /// Its text.
-    pub text: String,
-}
 
 /// All that has an influence on what is built.
 pub struct Options<'a> {

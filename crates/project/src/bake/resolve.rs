@@ -34,8 +34,7 @@ fn chosen(options: &Options<'_>, definition: &Definition) -> Result<Vec<String>,
     let mut chosen = Vec::new();
     for name in asked {
         if is_remote(name) {
-            let error = Error::new(format!("{name}: a bake definition from elsewhere is not supported"));
-            return Err(error.with_hint("check it out and name its file with -f"));
+            return Err(elsewhere(name));
         }
         let name = name.replace('.', "_");
         if !name.contains(['*', '?', '[', ']']) {
@@ -151,7 +150,8 @@ impl Resolver<'_> {
     fn complete(&self, target: &mut Target) -> Result<(), Error> {
         let context = target.context.take().unwrap_or_else(|| ".".to_owned());
         if context == "-" || target.dockerfile.as_deref() == Some("-") {
-            return Err(Error::new("standard input is no context and no Dockerfile of a bake file"));
+            let error = Error::new("standard input is no context and no Dockerfile of a bake file");
+            return Err(error.with_hint("name a directory or a file: several targets cannot all read what comes once"));
         }
         target.context = Some(clean_context(&context));
         if target.dockerfile.as_ref().is_none_or(String::is_empty) {
@@ -252,6 +252,20 @@ fn clean_context(context: &str) -> String {
         return clean(local);
     }
     if is_remote(context) { context.to_owned() } else { clean(context) }
+}
+
+/// Why a definition that has to be fetched is refused.
+fn elsewhere(name: &str) -> Error {
+    let error = Error::new(format!("{name}: a bake definition from elsewhere is not supported"));
+    error.with_hint("check it out and name its file with -f")
+}
+
+/// A file's name, unless it has to be fetched.
+///
+/// # Errors
+/// When it is a URL or a repository.
+pub fn local(name: &str) -> Result<&str, Error> {
+    if is_remote(name) { Err(elsewhere(name)) } else { Ok(name) }
 }
 
 fn is_remote(text: &str) -> bool {

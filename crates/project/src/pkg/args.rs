@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gix::glob::wildmatch;
 
-use super::{Error, Package, Place};
+use super::{Error, Package};
+use crate::Place;
 
 /// A line `NAME=VALUE` and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Line {
 pub fn read(file: &Path) -> Result<Vec<Line>, Error> {
     let text = fs::read_to_string(file).map_err(Error::read(file))?;
     let lines = text.lines().enumerate().map(|(number, text)| {
-        let place = Place { file: file.display().to_string(), line: number + 1, column: 1, text: text.to_owned() };
+        let place = Place::line(&file.display().to_string(), number + 1, text);
         Line { text: text.trim().to_owned(), place }
     });
     Ok(lines.filter(|line| !line.text.is_empty() && !line.text.starts_with('#')).collect())
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Line {
-        let place = Place { file: "/x/build.yml".into(), line: 1, column: 1, text: text.into() };
+        let place = Place::line("/x/build.yml", 1, text);
         Line { text: text.into(), place }
     }
 

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use dockerfile::did_you_mean;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
+use super::Error;
 use super::image_config::ImageConfig;
-use super::{Error, Place};
+use crate::{Input, yaml};
 
 /// The name of the file with defaults, at the repository's root (ours).
 pub const DEFAULTS_FILE: &str = "packages.yml";
@@ -94,24 +93,24 @@ pub struct Defaults {
 }
 
 impl BuildYml {
-    /// Understands the text of the file called `name`.
+    /// Understands a file.
     ///
     /// # Errors
     /// When it is not YAML or says something that packages do not know.
-    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        parse(name, text)
+    pub fn parse(input: &Input) -> Result<Self, Error> {
+        Ok(yaml::parse(input)?)
     }
 }
 
 impl Defaults {
-    /// Understands the text of the file called `name`; nothing at all is fine.
+    /// Understands a file; nothing at all is fine.
     ///
     /// # Errors
     /// As [`BuildYml::parse`].
-    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        match text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+    pub fn parse(input: &Input) -> Result<Self, Error> {
+        match input.text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             true => Ok(Self::default()),
-            false => parse(name, text),
+            false => Ok(yaml::parse(input)?),
         }
     }
 
@@ -122,70 +121,23 @@ impl Defaults {
     pub fn read(root: &Path) -> Result<Self, Error> {
         let path = root.join(DEFAULTS_FILE);
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&path.display().to_string(), &text),
+            Ok(text) => Self::parse(&Input { name: path.display().to_string(), text }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(Error::read(&path)(error)),
         }
     }
 }
 
-fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
-    serde_saphyr::from_str(text).map_err(|error| {
-        let place = error.location().map_or((1, 1), position);
-        let (message, hint) = explain(error.without_snippet());
-        written(name, text, place, message, hint)
-    })
-}
-
-fn explain(error: &serde_saphyr::Error) -> (String, Option<String>) {
-    match error {
-        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
-            let hint = match did_you_mean(field, expected.iter().copied()) {
-                Some(meant) => format!("did you mean {meant:?}?"),
-                None => format!("known are {}", expected.join(", ")),
-            };
-            (format!("unknown key {field:?}"), Some(hint))
-        }
-        serde_saphyr::Error::SerdeMissingField { field, .. } => {
-            (format!("the key {field:?} is missing"), Some(format!("add a line such as `{field}: NAME`")))
-        }
-        other => (without_place(&other.to_string()), None),
-    }
-}
-
-/// The place is told apart from the message.
-fn without_place(message: &str) -> String {
-    let end = message.find(" at line ").or_else(|| message.find("\n")).unwrap_or(message.len());
-    message[..end].to_owned()
-}
-
-fn position(location: serde_saphyr::Location) -> (usize, usize) {
-    let number = |text: u64| usize::try_from(text).unwrap_or(usize::MAX);
-    (number(location.line()), number(location.column()))
-}
-
-/// Something wrong with a value of `text`.
-pub(crate) fn wrong_value<T>(
-    name: &str,
-    text: &str,
-    value: &Spanned<T>,
-    message: impl Into<String>,
-    hint: Option<String>,
-) -> Error {
-    written(name, text, position(value.referenced), message.into(), hint)
-}
-
-fn written(name: &str, text: &str, (line, column): (usize, usize), message: String, hint: Option<String>) -> Error {
-    let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
-    Error::Written { message, place: Box::new(Place { file: name.to_owned(), line, column, text }), hint }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn input(name: &str, text: &str) -> Input {
+        Input { name: name.into(), text: text.into() }
+    }
+
     fn refused(text: &str) -> (String, Option<String>) {
-        let error = BuildYml::parse("build.yml", text).unwrap_err();
+        let error = BuildYml::parse(&input("build.yml", text)).unwrap_err();
         (error.to_string(), error.hint())
     }
 
@@ -194,7 +146,7 @@ mod tests {
         let text = "image: a\norg: b\ntag: v-{{.Hash}}\ndockerfile: D\narches: [amd64]\nextra-sources:\n  - ../x:y\n\
                     gitrepo: g\nnetwork: true\ndisable-cache: true\nconfig:\n  binds: [/a:/b]\nbuildArgs:\n  - A=b\n\
                     depends:\n  docker-images:\n    target: t\n    list: [a@sha256:0]\n";
-        let yml = BuildYml::parse("build.yml", text).unwrap();
+        let yml = BuildYml::parse(&input("build.yml", text)).unwrap();
         assert_eq!((yml.image.value.as_str(), yml.network, yml.build_args.len()), ("a", Some(true), 1));
         assert_eq!(yml.extra_sources[0].referenced.line(), 7);
     }
@@ -219,8 +171,8 @@ mod tests {
 
     #[test]
     fn defaults_may_be_empty_and_know_no_image() {
-        assert!(Defaults::parse("packages.yml", "# nothing\n\n").unwrap().org.is_none());
-        assert_eq!(Defaults::parse("packages.yml", "org: a\n").unwrap().org.as_deref(), Some("a"));
-        assert!(Defaults::parse("packages.yml", "image: a\n").is_err());
+        assert!(Defaults::parse(&input("packages.yml", "# nothing\n\n")).unwrap().org.is_none());
+        assert_eq!(Defaults::parse(&input("packages.yml", "org: a\n")).unwrap().org.as_deref(), Some("a"));
+        assert!(Defaults::parse(&input("packages.yml", "image: a\n")).is_err());
     }
 }

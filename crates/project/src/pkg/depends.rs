@@ -7,7 +7,8 @@ use oci::Reference;
 use serde_saphyr::Spanned;
 
 use super::Error;
-use super::build_yml::{ListedImages, wrong_value};
+use super::build_yml::ListedImages;
+use crate::{Input, Place};
 
 /// Images for the context, and where in it they go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,74 +21,60 @@ pub struct DockerImages {
     pub directory: bool,
 }
 
-/// Where a value was written.
-struct Text<'t> {
-    name: &'t str,
-    text: &'t str,
-}
-
-impl Text<'_> {
-    fn wrong<T>(&self, value: &Spanned<T>, message: impl Into<String>, hint: &str) -> Error {
-        wrong_value(self.name, self.text, value, message, Some(hint.into()))
-    }
-
-    /// A path that stays in the package's directory.
-    fn inside<'v>(&self, key: &str, value: &'v Spanned<String>) -> Result<&'v str, Error> {
-        let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-        let path = Path::new(&value.value);
-        match path.components().all(inside) && path.components().any(|part| matches!(part, Component::Normal(_))) {
-            true => Ok(&value.value),
-            false => {
-                let message = format!("{key} {:?} is not below the package's directory", value.value);
-                Err(self.wrong(value, message, "give a path relative to the directory of build.yml, without `..`"))
-            }
+/// A path that stays in the package's directory.
+fn inside<'v>(input: &Input, key: &str, value: &'v Spanned<String>) -> Result<&'v str, Error> {
+    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    let path = Path::new(&value.value);
+    match path.components().all(inside) && path.components().any(|part| matches!(part, Component::Normal(_))) {
+        true => Ok(&value.value),
+        false => {
+            let message = format!("{key} {:?} is not below the package's directory", value.value);
+            let hint = "give a path relative to the directory of build.yml, without `..`";
+            Err(Error::written(input, value, message, hint))
         }
     }
 }
 
-/// Understands what the file called `name` in `directory` lists.
+/// Understands what a file in `directory` lists.
 pub(crate) fn docker_images(
-    name: &str,
-    text: &str,
+    input: &Input,
     directory: &Path,
     listed: &Spanned<ListedImages>,
 ) -> Result<Option<DockerImages>, Error> {
-    let file = Text { name, text };
+    let wrong = |message: &str, hint: &str| Err(Error::written(input, listed, message, hint));
     let value = &listed.value;
     if value.target.is_some() && value.target_dir.is_some() {
-        return Err(file.wrong(listed, "target and target-dir exclude each other", "leave one of them out"));
+        return wrong("target and target-dir exclude each other", "leave one of them out");
     }
     if value.from_file.is_some() && !value.list.is_empty() {
-        return Err(file.wrong(listed, "list and from-file exclude each other", "leave one of them out"));
+        return wrong("list and from-file exclude each other", "leave one of them out");
     }
-    let images = images(&file, directory, value)?;
+    let images = images(input, directory, value)?;
     if images.is_empty() {
         return Ok(None);
     }
     let (key, target) = match (&value.target, &value.target_dir) {
         (Some(target), _) => ("target", target),
         (None, Some(target)) => ("target-dir", target),
-        (None, None) => {
-            return Err(file.wrong(listed, "docker-images says not where they go", "add target or target-dir"));
-        }
+        (None, None) => return wrong("docker-images says not where they go", "add target or target-dir"),
     };
     let directory = value.target_dir.is_some();
-    Ok(Some(DockerImages { images, target: file.inside(key, target)?.to_owned(), directory }))
+    Ok(Some(DockerImages { images, target: inside(input, key, target)?.to_owned(), directory }))
 }
 
-fn images(file: &Text<'_>, directory: &Path, value: &ListedImages) -> Result<Vec<Reference>, Error> {
+fn images(input: &Input, directory: &Path, value: &ListedImages) -> Result<Vec<Reference>, Error> {
     let Some(from_file) = &value.from_file else {
-        let pinned =
-            |image: &Spanned<String>| pinned(&image.value).map_err(|(message, hint)| file.wrong(image, message, &hint));
+        let pinned = |image: &Spanned<String>| {
+            pinned(&image.value).map_err(|(message, hint)| Error::written(input, image, message, hint))
+        };
         return value.list.iter().map(pinned).collect();
     };
-    let path = directory.join(file.inside("from-file", from_file)?);
+    let path = directory.join(inside(input, "from-file", from_file)?);
     let text = fs::read_to_string(&path).map_err(Error::read(&path))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     let image = |(number, line): (usize, &str)| {
         pinned(line.trim()).map_err(|(message, hint)| {
-            let place =
-                super::Place { file: path.display().to_string(), line: number + 1, column: 1, text: line.into() };
+            let place = Place::line(&path.display().to_string(), number + 1, line);
             Error::Written { message, place: Box::new(place), hint: Some(hint) }
         })
     };

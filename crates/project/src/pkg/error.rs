@@ -3,24 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A place in a file that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// In characters, from 1.
-    pub column: usize,
-    /// The whole line.
-    pub text: String,
-}
+use serde_saphyr::Spanned;
+
+use crate::yaml::{self, Wrong};
+use crate::{Input, Place};
 
 /// Why a package cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Something that is written wrongly, in a place.
-    #[error("{}:{}:{}: {message}", place.file, place.line, place.column)]
+    #[error("{place}: {message}")]
     Written {
         /// What is wrong.
         message: String,
@@ -86,6 +78,17 @@ impl Error {
         Self::Conflict { message: message.into(), hint: hint.into() }
     }
 
+    /// Something wrong with a value of a file.
+    pub(crate) fn written<T>(
+        input: &Input,
+        value: &Spanned<T>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let place = Box::new(yaml::place(input, value.referenced));
+        Self::Written { message: message.into(), place, hint: Some(hint.into()) }
+    }
+
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read { path, source }
@@ -122,5 +125,11 @@ impl Error {
             Self::Conflict { hint, .. } => Some(hint.clone()),
             Self::Read { .. } | Self::Git { .. } => None,
         }
+    }
+}
+
+impl From<Wrong> for Error {
+    fn from(wrong: Wrong) -> Self {
+        Self::Written { message: wrong.message, place: Box::new(wrong.place), hint: wrong.hint }
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use serde_saphyr::Spanned;
 
 use super::args::Line;
-use super::build_yml::wrong_value;
-use super::{BuildYml, Defaults, Error, Ingredient, Package, Place, Repository, Source, depends, digest};
+use super::{BuildYml, Defaults, Error, Ingredient, Package, Repository, Source, depends, digest};
+use crate::{Input, yaml};
 
 /// What the command line says of all packages.
 #[derive(Debug, Clone)]
@@ -63,23 +63,23 @@ pub fn load(directory: &Path, options: &Options) -> Result<Package, Error> {
     let directory = directory.canonicalize().map_err(Error::read(directory))?;
     let build_yml = directory.join(&options.build_yml);
     let text = fs::read_to_string(&build_yml).map_err(Error::read(&build_yml))?;
-    let name = build_yml.display().to_string();
-    let yml = BuildYml::parse(&name, &text)?;
+    let input = Input { name: build_yml.display().to_string(), text };
+    let yml = BuildYml::parse(&input)?;
     let repository = Repository::find(&directory)?;
     let defaults = repository.as_ref().map_or_else(|| Ok(Defaults::default()), |found| Defaults::read(found.root()))?;
     if yml.image.value.trim().is_empty() {
-        let hint = Some("the name that the image has in the organisation".to_owned());
-        return Err(wrong_value(&name, &text, &yml.image, "image is empty", hint));
+        let hint = "the name that the image has in the organisation";
+        return Err(Error::written(&input, &yml.image, "image is empty", hint));
     }
-    let sources = sources(&name, &text, &directory, &yml.extra_sources)?;
+    let sources = sources(&input, &directory, &yml.extra_sources)?;
     let hashed = hashed(repository.as_ref(), &directory, &sources, options)?;
     let listed = yml.depends.and_then(|depends| depends.docker_images);
     let docker_images = match &listed {
-        Some(listed) => depends::docker_images(&name, &text, &directory, listed)?,
+        Some(listed) => depends::docker_images(&input, &directory, listed)?,
         None => None,
     };
     let arches = yml.arches.map(|arches| arches.into_iter().map(|arch| arch.value).collect());
-    let line = |arg: Spanned<String>| Line { place: place(&name, &text, &arg), text: arg.value };
+    let line = |arg: Spanned<String>| Line { place: yaml::place(&input, arg.referenced), text: arg.value };
     let config = yml.config.map(|config| config.label()).transpose();
     Ok(Package {
         org: options.org.clone().or(options.dev.clone()).or(yml.org).or(defaults.org).unwrap_or_else(|| ORG.into()),
@@ -95,7 +95,8 @@ pub fn load(directory: &Path, options: &Options) -> Result<Package, Error> {
         gitrepo: yml.gitrepo.or(defaults.gitrepo),
         network: options.network.or(yml.network).or(defaults.network).unwrap_or(false),
         disable_cache: options.disable_cache.or(yml.disable_cache).or(defaults.disable_cache).unwrap_or(false),
-        config: config.map_err(|error| Error::conflict(format!("{name}: config: {error}"), "it becomes JSON"))?,
+        config: config
+            .map_err(|error| Error::conflict(format!("{}: config: {error}", input.name), "it becomes JSON"))?,
         build_args: yml.build_args.into_iter().map(line).collect(),
         docker_images,
         directory,
@@ -103,18 +104,11 @@ pub fn load(directory: &Path, options: &Options) -> Result<Package, Error> {
     })
 }
 
-fn place(name: &str, text: &str, value: &Spanned<String>) -> Place {
-    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let (line, column) = (number(value.referenced.line()), number(value.referenced.column()));
-    let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
-    Place { file: name.to_owned(), line, column, text }
-}
-
 /// The directory itself, and what `extra-sources` adds.
-fn sources(name: &str, text: &str, directory: &Path, extra: &[Spanned<String>]) -> Result<Vec<Source>, Error> {
+fn sources(input: &Input, directory: &Path, extra: &[Spanned<String>]) -> Result<Vec<Source>, Error> {
     let mut sources = vec![Source { host: directory.to_owned(), target: String::new() }];
     for value in extra {
-        let wrong = |message: String, hint: &str| wrong_value(name, text, value, message, Some(hint.into()));
+        let wrong = |message: String, hint: &str| Error::written(input, value, message, hint);
         let Some((source, target)) = value.value.split_once(':').filter(|(_, target)| !target.contains(':')) else {
             let message = format!("{:?} is not SOURCE:DESTINATION", value.value);
             return Err(wrong(message, "such as ../shared:vendor/shared"));

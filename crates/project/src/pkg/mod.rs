@@ -21,7 +21,7 @@ mod tag;
 pub use bases::bases;
 pub use build_yml::{BuildYml, DEFAULTS_FILE, Defaults};
 pub use depends::DockerImages;
-pub use error::{Error, Place};
+pub use error::Error;
 pub use explain::{Ingredient, difference};
 pub use git::Repository;
 pub use load::{Options, load};

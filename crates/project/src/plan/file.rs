@@ -7,13 +7,14 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use super::{Error, yaml};
+use super::Error;
+use crate::{Input, yaml};
 
 /// A plan file, as it is written: variables are not replaced yet.
 #[derive(Debug)]
 pub struct File {
-    /// What the file is called.
-    pub name: String,
+    /// What was read.
+    pub source: Input,
     /// The profile it asks for; the built-in one without.
     pub profile: Option<String>,
     /// The images, in the file's order.
@@ -95,13 +96,14 @@ impl File {
     /// # Errors
     /// When it is not YAML, says something that plans do not know, or names an image twice.
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        let written: Written = yaml::parse(name, text)?;
+        let source = Input { name: name.to_owned(), text: text.to_owned() };
+        let written: Written = yaml::parse(&source)?;
         let mut seen = BTreeSet::new();
         if let Some(twice) = written.images.iter().find(|image| !seen.insert(image.name.value.clone())) {
             let error = Error::new(format!("the image {:?} is there twice", twice.name.value));
-            return Err(yaml::located(error, name, &twice.name));
+            return Err(error.of(&source, &twice.name));
         }
-        Ok(Self { name: name.to_owned(), profile: written.profile, images: written.images })
+        Ok(Self { source, profile: written.profile, images: written.images })
     }
 }
 

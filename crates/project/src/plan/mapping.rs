@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use serde_saphyr::Spanned;
 
 use super::values::Values;
-use super::{Around, Dependency, Error, yaml};
+use super::{Around, Dependency, Error};
+use crate::Input;
 
 /// An image's context for one architecture, as it is made.
 pub(crate) struct Mapping<'a> {
     around: &'a Around<'a>,
-    /// The name of the plan file.
-    file: &'a str,
+    /// The plan file.
+    file: &'a Input,
     paths: BTreeMap<String, PathBuf>,
 }
 
 impl<'a> Mapping<'a> {
-    pub(crate) fn new(file: &'a str, around: &'a Around<'a>) -> Self {
+    pub(crate) fn new(file: &'a Input, around: &'a Around<'a>) -> Self {
         Self { around, file, paths: BTreeMap::new() }
     }
 
@@ -30,7 +31,7 @@ impl<'a> Mapping<'a> {
         arch: &str,
         per_architecture: bool,
     ) -> Result<(), Error> {
-        let located = |error: Error| yaml::located(error, self.file, dependency);
+        let located = |error: Error| error.of(self.file, dependency);
         let path = values.expand(&dependency.value.path).map_err(located)?;
         let explicit =
             dependency.value.context.as_ref().map(|text| values.expand(text)).transpose().map_err(located)?;
@@ -46,7 +47,7 @@ impl<'a> Mapping<'a> {
         names
             .into_iter()
             .try_for_each(|name| self.insert(name, real.clone()))
-            .map_err(|error| yaml::located(error, self.file, dependency))
+            .map_err(|error| error.of(self.file, dependency))
     }
 
     fn insert(&mut self, name: String, real: PathBuf) -> Result<(), Error> {

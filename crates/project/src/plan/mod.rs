@@ -15,7 +15,6 @@ mod planned;
 mod profile;
 mod tags;
 mod values;
-mod yaml;
 
 pub use ask::{Around, Ask};
 pub use error::Error;

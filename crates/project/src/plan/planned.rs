@@ -9,7 +9,7 @@ use super::mapping::{self, Mapping};
 use super::profile::{List, Named, Profile};
 use super::tags::{self, Build};
 use super::values::{Values, whole};
-use super::{Around, Ask, Error, File, Image, command, yaml};
+use super::{Around, Ask, Error, File, Image, command};
 
 /// What a plan comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl<'a> Planner<'a> {
         let platforms = self.platforms_of(image);
         let Some(first) = platforms.first() else { return Ok(None) };
         let dockerfile = Values::of(self.profile, self.ask, self.around, first).expand(&image.dockerfile.value);
-        let dockerfile = dockerfile.map_err(|error| yaml::located(error, &self.file.name, &image.dockerfile))?;
+        let dockerfile = dockerfile.map_err(|error| error.of(&self.file.source, &image.dockerfile))?;
         let contexts = platforms.iter().map(|platform| Ok((platform.clone(), self.context(image, platform)?)));
         let endings: Vec<String> = build.names.iter().map(|variant| variant.ending()).collect();
         // Files may be made by the way, by what makes the targets of others.
@@ -223,7 +223,7 @@ impl<'a> Planner<'a> {
         let values = Values::of(self.profile, self.ask, self.around, platform);
         let elsewhere =
             Values::of(self.profile, self.ask, self.around, &Platform::new("another-os", "another-arch", ""));
-        let mut mapping = Mapping::new(&self.file.name, self.around);
+        let mut mapping = Mapping::new(&self.file.source, self.around);
         for dependency in image.files.iter().chain(&image.targets) {
             let path = &dependency.value.path;
             let differs = values.expand(path).ok() != elsewhere.expand(path).ok();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Error, yaml};
+use super::Error;
+use crate::{Input, yaml};
 
 /// What a project does with every image: written down once, in a file of its own.
 #[derive(Debug, Deserialize)]
@@ -156,13 +157,14 @@ impl Profile {
     /// # Errors
     /// When it is not YAML or says something that profiles do not know.
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        let profile: Self = yaml::parse(name, text)?;
+        let input = Input { name: name.to_owned(), text: text.to_owned() };
+        let profile: Self = yaml::parse(&input)?;
         if profile.variants.is_empty() {
-            return Err(Error::new("a profile has one variant at least").at(name, 1, 1));
+            return Err(Error::new("a profile has one variant at least").at(input.at(1, 1)));
         }
         let known: Vec<&str> = profile.variants.iter().map(|variant| variant.name.as_str()).collect();
         match profile.variants.iter().filter_map(|variant| variant.same_as.as_deref()).find(|n| !known.contains(n)) {
-            Some(missing) => Err(Error::unknown("variant", missing, known).at(name, 1, 1)),
+            Some(missing) => Err(Error::unknown("variant", missing, known).at(input.at(1, 1))),
             None => Ok(profile),
         }
     }

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use engine::{Engine, EventSink, JobOutcome, JobReport, Silent};
 use oci::Platform;
-use project::bake::{self, Bake, Input, Options};
+use project::Input;
+use project::bake::{self, Bake, Options};
 use serde_json::{Map, Value, json};
 
 use super::run::{carry_out, close};

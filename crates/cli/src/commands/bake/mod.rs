@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
-use project::bake::{self, Input};
+use project::{Input, bake};
 
 use crate::args::{BakeArgs, BakeFileArgs, GlobalArgs};
 use crate::failure::{Exit, Failure};
@@ -77,8 +77,12 @@ fn from_environment() -> Vec<String> {
 
 fn input(name: &str) -> Result<Input, Failure> {
     let failed = |error: io::Error| {
+        let missing = error.kind() == ErrorKind::NotFound;
         let failure = Failure::new(Exit::Usage, format!("cannot read {name}: {error}"));
-        failure.with_hint((error.kind() == ErrorKind::NotFound).then(|| "paths begin at the working directory".into()))
+        match bake::local(name) {
+            Err(elsewhere) if missing => elsewhere.into(),
+            _ => failure.with_hint(missing.then(|| "paths begin at the working directory".into())),
+        }
     };
     let mut text = String::new();
     match name {

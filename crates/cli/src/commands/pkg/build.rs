@@ -38,7 +38,7 @@ pub(super) fn run(args: &PkgBuildArgs, package: &PackageArgs, global: &GlobalArg
     let sink: Arc<dyn EventSink> = Arc::from(progress(display));
     block_on(async {
         if args.precache_images {
-            precache(&engine, &tasks).await?;
+            precache(&engine, args, &tasks).await?;
         }
         let reports = engine.ensure_packages(&goals, sink).await;
         let mut failure = None;
@@ -149,19 +149,17 @@ fn say(task: &Task) -> Result<(), Failure> {
 }
 
 /// Brings the images that Dockerfiles name into the store, under their names.
-async fn precache(engine: &Engine, tasks: &[Task]) -> Result<(), Failure> {
+async fn precache(engine: &Engine, args: &PkgBuildArgs, tasks: &[Task]) -> Result<(), Failure> {
+    let own: Vec<&Reference> = tasks.iter().map(|task| &task.goal.name).collect();
     for task in tasks {
-        let path = task.package.dockerfile(None)?;
-        let path = task.package.directory.join(path);
+        let path = task.package.directory.join(task.package.dockerfile(args.dockerfile.as_deref())?);
         let text = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
         let values: Vec<(String, String)> = task.goal.request.build_args.clone().into_iter().collect();
-        let own: Vec<&Reference> = tasks.iter().map(|task| &task.goal.name).collect();
+        let platforms: Vec<Platform> = task.goal.platforms.iter().map(|(platform, _)| platform.clone()).collect();
         for base in project::pkg::bases(&path.display().to_string(), &text, &values)? {
-            if own.contains(&&base) || engine.store().resolve(&base)?.is_some() {
-                continue;
+            if !own.contains(&&base) {
+                engine.precache(&base, &platforms).await?;
             }
-            let platforms: Vec<Platform> = task.goal.platforms.iter().map(|(platform, _)| platform.clone()).collect();
-            engine.pull_package(&base, &platforms).await?;
         }
     }
     Ok(())

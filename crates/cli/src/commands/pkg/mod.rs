@@ -50,8 +50,8 @@ fn client(args: &PackageArgs) -> Result<Client, Failure> {
     for (host, credential) in request::pkg::credentials(&args.registry_creds)? {
         config.credentials = config.credentials.with(&host, credential);
     }
-    if let Some(mirrors) = request::pkg::mirrors(&Process)? {
-        config.registries = config.registries.and(&mirrors, "SHIPSMITH_MIRROR".as_ref())?;
+    for mirror in request::pkg::mirrors(&args.mirror, &Process)? {
+        config.registries = mirror.add_to(config.registries)?;
     }
     Ok(Client::new(config))
 }

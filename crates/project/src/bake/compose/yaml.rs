@@ -5,8 +5,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
+use crate::Input;
+use crate::bake::Error;
 use crate::bake::syntax::{Span, Word};
-use crate::bake::{Error, Input};
+use crate::yaml::Wrong;
 
 /// A value and where it is.
 #[derive(Debug, Clone)]
@@ -35,9 +37,7 @@ pub(super) fn parse(file: usize, input: &Input) -> Result<Node, Error> {
     let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true };
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(&input.text, options).map_err(|error| {
         let at = error.location().map_or(0, |location| offset(&input.text, location));
-        let message = error.without_snippet().to_string();
-        let end = message.find(" at line ").or_else(|| message.find('\n')).unwrap_or(message.len());
-        let what = format!("this is no YAML: {}", message.get(..end).unwrap_or_default());
+        let what = format!("this is no YAML: {}", Wrong::new(input, &error).message);
         Error::new(what).at(Span { file, start: at, end: at + 1 })
     })?;
     let node = Node::of(file, raw);

@@ -1,5 +1,7 @@
 //! Every case of the corpus through the engine: the image BuildKit made, or a refusal at the line it refused.
 
+mod refusals;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use store::Store;
 use testkit::canonical::{CanonicalImage, read_images};
 use testkit::corpus::{Case, Corpus, Expectation, MaterializedCase, NamedContext, Verdict, root};
 use testkit::tools::as_root;
+
+use refusals::Refusals;
 
 /// Processes are run in workers, which are this program again.
 #[ctor::ctor(unsafe)]
@@ -52,6 +56,7 @@ struct Bench {
     corpus: Corpus,
     engine: Engine,
     runtime: tokio::runtime::Runtime,
+    refusals: Refusals,
     _dir: tempfile::TempDir,
 }
 
@@ -68,7 +73,7 @@ impl Bench {
         }
         let engine = Engine::new(store, Client::new(registry::Config::default()));
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        Self { corpus, engine, runtime, _dir: dir }
+        Self { corpus, engine, runtime, refusals: Refusals::default(), _dir: dir }
     }
 
     /// Builds a case into an OCI layout and reads that back.
@@ -169,6 +174,7 @@ fn judge(bench: &Bench, case: &Case) -> Vec<String> {
         (Ok(_), Expectation::Error(expected)) => vec![format!("built, but BuildKit refuses: {}", expected.message)],
         (Err(error), Expectation::Images(_)) => vec![format!("refused: {error}")],
         (Err(error), Expectation::Error(expected)) => {
+            bench.refusals.note(&case.name, &error, &on_disk, dir.path());
             let line = error.location().map(|(source, span)| source.line_column(span.start).line);
             let line = line.and_then(|line| u32::try_from(line).ok());
             let better = BETTER_PLACES.contains(&case.name.as_str());
@@ -222,4 +228,5 @@ fn the_corpus_builds_as_buildkit_builds_it() {
     let cases: Vec<Case> = bench.corpus.cases().expect("the cases").into_iter().filter(is_judged).collect();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     Verdict::of(&cases, threads, |_, case| check(&bench, case)).expect_agreement();
+    bench.refusals.expect_as_written(only.is_empty() && can_run);
 }
