@@ -27,7 +27,7 @@ struct Task {
 
 /// Builds what is nowhere yet, pushes and loads what is asked for.
 pub(super) fn run(args: &PkgBuildArgs, package: &PackageArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    check_pkg(args, package)?;
+    check_pkg(args, package, &Process)?;
     let display = request::display(args.progress, false, &Process)?;
     let engine = Engine::new(store(global)?, client(package)?);
     let tasks = tasks(args, package, &engine)?;
@@ -134,8 +134,8 @@ fn facts(
 fn say(task: &Task) -> Result<(), Failure> {
     let request = &task.goal.request;
     print_line(&task.goal.name.to_string())?;
-    for (platform, maker) in &task.goal.platforms {
-        print_line(&format!("  platform {platform}: {maker:?}, {:?}", task.goal.policy))?;
+    for platform in &task.goal.platforms {
+        print_line(&format!("  platform {platform}: {:?}", task.goal.policy))?;
     }
     print_line(&format!("  dockerfile {:?}", request.dockerfile))?;
     print_line(&format!("  network {:?}", request.sandbox.network))?;
@@ -160,8 +160,7 @@ async fn precache(engine: &Engine, tasks: &[Task]) -> Result<(), Failure> {
             if own.contains(&&base) || engine.store().resolve(&base)?.is_some() {
                 continue;
             }
-            let platforms: Vec<Platform> = task.goal.platforms.iter().map(|(platform, _)| platform.clone()).collect();
-            engine.pull_package(&base, &platforms).await?;
+            engine.pull_package(&base, &task.goal.platforms).await?;
         }
     }
     Ok(())
