@@ -8,8 +8,8 @@ use tokio::process::Command;
 
 use crate::{Address, Container, Error};
 
-/// Where buildkitd of the usual images reads its configuration and keeps its state.
-const CONFIG: &str = "/etc/buildkit/buildkitd.toml";
+/// Where its configuration is put, as the root is a directory in every image, and where buildkitd keeps its state.
+const CONFIG: &str = "/buildkitd.toml";
 const STATE: &str = "/var/lib/buildkit";
 /// The digest of the configuration that a container was started with.
 const LABEL: &str = "shipsmith.builder.config";

@@ -18,9 +18,10 @@ pub enum Error {
     Lost { builder: String, reason: String },
     #[error("the builder {builder} does not build for {wanted}")]
     NoPlatform { builder: String, wanted: Box<Platform>, offered: Vec<String> },
-    /// What is built failed; `line` is the place in the Dockerfile, counted from 1.
+    /// What is built failed; `line` is the place in the Dockerfile, counted from 1. A program that is `foreign` is made for
+    /// another processor.
     #[error("the build on {builder} failed: {reason}")]
-    Solve { builder: String, reason: String, line: Option<u32> },
+    Solve { builder: String, reason: String, line: Option<u32>, foreign: bool },
     #[error("the builder {builder} refuses: {reason}")]
     Refused { builder: String, reason: String },
     #[error("the builder sent {0}")]
@@ -45,7 +46,7 @@ impl Error {
             Self::NoPlatform { offered, .. } => {
                 format!("it offers {}; give another builder, or install emulation there (binfmt)", offered.join(", "))
             }
-            Self::Solve { reason, .. } if is_foreign(reason) => {
+            Self::Solve { foreign: true, .. } => {
                 "the builder cannot run programs of that architecture: install emulation there (binfmt), or give \
                  the platform another builder with --builders"
                     .into()
@@ -56,7 +57,8 @@ impl Error {
     }
 }
 
-/// What kernels say of programs that are made for another processor.
-fn is_foreign(reason: &str) -> bool {
-    ["exec format error", "Exec format error", ".buildkit_qemu_emulator"].iter().any(|sign| reason.contains(sign))
+/// Whether it is what a builder says of a program that is made for another processor.
+#[must_use]
+pub fn is_foreign(said: &str) -> bool {
+    ["exec format error", "Exec format error", ".buildkit_qemu_emulator"].iter().any(|sign| said.contains(sign))
 }

@@ -4,6 +4,7 @@ use bollard_buildkit_proto::google::rpc;
 use prost::Message;
 use tonic::{Code, Status};
 
+use crate::error::is_foreign;
 use crate::transport::reason;
 use crate::{Builder, Error};
 
@@ -45,7 +46,8 @@ impl Builder {
             reason = rest;
         }
         let reason = reason.to_owned();
-        Error::Solve { builder: self.address().to_string(), reason, line: line(status.details()) }
+        let (line, foreign) = (line(status.details()), is_foreign(&reason));
+        Error::Solve { builder: self.address().to_string(), reason, line, foreign }
     }
 }
 

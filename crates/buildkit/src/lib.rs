@@ -18,7 +18,7 @@ mod transport;
 mod watched;
 
 pub use address::{Address, Container, Engine, TlsFiles};
-pub use error::Error;
+pub use error::{Error, is_foreign};
 pub use keep::{Pruned, Usage};
 pub use progress::Progress;
 pub use session::{Blobs, Credential, FileEntry, FileKind, Files, FindCredential, ReadSecret, Services};

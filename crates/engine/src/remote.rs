@@ -81,7 +81,7 @@ impl Remote<'_> {
         };
         let told = Told::new(self.events, graph, self.source);
         let solved = builder.solve(solve, offer, &|progress| told.tell(progress)).await;
-        solved.map_err(|error| self.placed(error, graph, &told))?;
+        solved.map_err(|error| self.placed(error, &told))?;
         vertex.log(format!("sent {} bytes of files", sent.load(Ordering::Relaxed)));
         import::import(self, address, &name, &archive, platform).await
     }
@@ -94,18 +94,15 @@ impl Remote<'_> {
     }
 
     /// A build's failure, told where it is in the Dockerfile.
-    fn placed(&self, error: buildkit::Error, graph: &Graph, told: &Told<'_>) -> Error {
-        let span = match &error {
-            buildkit::Error::Solve { line: Some(line), .. } => span_of(self.source, *line),
-            // Old builders do not tell the line, but what they call the step.
-            buildkit::Error::Solve { .. } => told.failed().and_then(|name| {
-                let is_it = |text: &str| !text.is_empty() && name.ends_with(&format!("] {text}"));
-                graph.steps.iter().find(|step| is_it(&step.label.text))?.span
-            }),
-            _ => None,
-        };
-        let error = Error::from(error);
-        if span.is_some() { error.within(self.source, span) } else { error }
+    fn placed(&self, mut error: buildkit::Error, told: &Told<'_>) -> Error {
+        let buildkit::Error::Solve { line, foreign, .. } = &mut error else { return error.into() };
+        *foreign |= told.foreign();
+        // Old builders do not tell the line, but what they call the step.
+        let span = line.map_or_else(|| told.failed_step()?.span, |line| span_of(self.source, line));
+        match span {
+            Some(span) => Error::from(error).within(self.source, Some(span)),
+            None => error.into(),
+        }
     }
 }
 

@@ -144,7 +144,7 @@ fn a_container_is_started_when_absent_and_anew_when_it_should_be_another() {
     let config = ground.environment.write("buildkitd.toml", "debug = true\n").display().to_string();
     let (configured, log) = builds(&format!("?image=buildkit:2&config={config}"));
     assert_eq!((configured.code, created(&log)), (Some(0), true), "{log}{}", configured.stderr);
-    assert!(log.contains(&format!("docker cp {config} b:/etc/buildkit/buildkitd.toml")), "{log}");
+    assert!(log.contains(&format!("docker cp {config} b:/buildkitd.toml")), "{log}");
     let (restarted, log) = builds(&format!("?image=buildkit:2&config={config}&restart=true"));
     assert_eq!((restarted.code, created(&log)), (Some(0), true), "{log}{}", restarted.stderr);
 }

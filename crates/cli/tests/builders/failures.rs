@@ -1,6 +1,6 @@
 //! Builders that are not there, go away, or cannot do what is asked; builds that fail there.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 use crate::support::{Engine, Ground, Wire};
@@ -34,6 +34,49 @@ fn a_builder_without_the_platform_says_which_it_has() {
     let said = ground.fails(&["--builder", &engine.builder, "--platform=linux/mips64le,linux/s390x"]);
     assert!(said.contains("does not build for linux/"), "{said}");
     assert!(said.contains("it offers linux/") && said.contains("binfmt"), "{said}");
+}
+
+#[test]
+fn a_program_of_another_architecture_names_binfmt() {
+    let (Some(ground), Some(engine)) = (Ground::new(), Engine::start()) else { return };
+    ground.app("FROM scratch\nCOPY foreign /foreign\nRUN [\"/foreign\"]\n");
+    let path = ground.environment.write("app/foreign", foreign());
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let said = ground.fails(&["--builder", &engine.builder, "--network=none"]);
+    assert!(said.contains("exec format error") && said.contains("binfmt"), "{said}");
+}
+
+/// A program of S/390, as far as a kernel looks.
+fn foreign() -> Vec<u8> {
+    let mut elf = vec![0; 120];
+    elf[..6].copy_from_slice(b"\x7fELF\x02\x02");
+    elf[6] = 1;
+    for (at, value) in [(16, 2_u16), (18, 22), (52, 64), (54, 56), (56, 1)] {
+        elf[at..at + 2].copy_from_slice(&value.to_be_bytes());
+    }
+    elf[39] = 64;
+    elf
+}
+
+#[test]
+fn what_is_no_builder_is_told_of() {
+    let Some(ground) = Ground::new() else { return };
+    ground.app("FROM scratch\nCOPY file /\n");
+    for answer in
+        ["HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "\0\0\x12\x04\0\0\0\0\0nonsense that is no frame", ""]
+    {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let builder = format!("tcp://{}", listener.local_addr().expect("it has one"));
+        let server = std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().expect("somebody comes");
+            client.write_all(answer.as_bytes()).expect("it listens");
+            let _ = client.shutdown(std::net::Shutdown::Write);
+            let _ = client.read_to_end(&mut Vec::new());
+        });
+        let said = ground.fails(&["--builder", &builder]);
+        assert!(said.contains("cannot reach the builder tcp://127.0.0.1:"), "{answer:?}: {said}");
+        server.join().expect("nobody panics");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use buildkit::Progress;
 use dockerfile::Source;
-use graph::Graph;
+use graph::{Graph, Step};
 
 use crate::event::{Events, Vertex};
 
@@ -21,6 +21,7 @@ pub(crate) struct Told<'a> {
 struct State {
     open: BTreeMap<String, (String, Vertex)>,
     failed: Option<String>,
+    foreign: bool,
 }
 
 impl<'a> Told<'a> {
@@ -28,9 +29,16 @@ impl<'a> Told<'a> {
         Self { events, graph, source, state: Mutex::default() }
     }
 
-    /// What the builder called the first vertex that failed.
-    pub(crate) fn failed(&self) -> Option<String> {
-        self.state().failed.clone()
+    /// The step whose vertex was the first to fail, by what the builder calls it.
+    pub(crate) fn failed_step(&self) -> Option<&'a Step> {
+        let failed = self.state().failed.clone()?;
+        let is_it = |text: &str| !text.is_empty() && failed.ends_with(&format!("] {text}"));
+        self.graph.steps.iter().find(|step| is_it(&step.label.text))
+    }
+
+    /// Whether a program was made for another processor: builders print that, and only say that it failed.
+    pub(crate) fn foreign(&self) -> bool {
+        self.state().foreign
     }
 
     pub(crate) fn tell(&self, progress: Progress) {
@@ -46,6 +54,7 @@ impl<'a> Told<'a> {
                 }
             }
             Progress::Line { vertex, line } => {
+                state.foreign |= buildkit::is_foreign(&line);
                 if let Some((_, vertex)) = state.open.get(&vertex) {
                     vertex.log(line);
                 }
