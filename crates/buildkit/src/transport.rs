@@ -14,6 +14,10 @@ use crate::program::Program;
 use crate::watched::Watched;
 use crate::{Address, Engine, Error, tls};
 
+/// What may be on its way in one stream, and in all of a connection. Builders ask for each file in a message of its own; of
+/// so small ones a connection holds few (h2 counts what they cost against its window) before it takes them for an attack.
+pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
+pub(crate) const CONNECTION_WINDOW: u32 = 64 << 20;
 /// How long a builder may take to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -114,7 +118,8 @@ pub(crate) async fn channel(address: &Address, pipe: Pipe) -> Result<Channel, Er
         let taken = once.lock().ok().and_then(|mut pipe| pipe.take());
         std::future::ready(taken.map(TokioIo::new).ok_or_else(|| std::io::Error::other(ended.reason())))
     });
-    let endpoint = Endpoint::from_static("http://localhost");
+    let endpoint = Endpoint::from_static("http://localhost").initial_stream_window_size(STREAM_WINDOW);
+    let endpoint = endpoint.initial_connection_window_size(CONNECTION_WINDOW);
     endpoint.connect_with_connector(connector).await.map_err(|error| connect_error(address, &causes(&error)))
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
@@ -17,6 +17,9 @@ use super::wanted::Wanted;
 use super::{FileEntry, FileKind, Files, Services};
 
 const CHUNK: usize = 32 << 10;
+/// So many files are read side by side, and so many more may be asked for before the first are there.
+const READERS: usize = 4;
+const QUEUE: usize = 1024;
 
 /// The bits of Go's `os.FileMode` that are not Unix's.
 const GO_DIRECTORY: u32 = 1 << 31;
@@ -63,18 +66,18 @@ async fn send(
     });
     let entries = match listed.await.map_err(std::io::Error::other).flatten() {
         Ok(entries) => Arc::new(entries),
-        Err(error) => return fail(&sender, error.to_string()).await,
+        Err(error) => return drop(sender.send(Ok(failure(error.to_string()))).await),
     };
+    let (ids, queue) = mpsc::channel(QUEUE);
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..READERS {
+        let (files, entries) = (Arc::clone(&files), Arc::clone(&entries));
+        let (queue, sender, sent) = (Arc::clone(&queue), sender.clone(), Arc::clone(&sent));
+        tokio::task::spawn_blocking(move || read(&*files, &entries, &queue, &sender, &sent));
+    }
     while let Ok(Some(packet)) = asked.message().await {
         match packet.r#type() {
-            PacketType::PacketReq => {
-                let (files, entries, reply, sent) =
-                    (Arc::clone(&files), Arc::clone(&entries), sender.clone(), Arc::clone(&sent));
-                let read = tokio::task::spawn_blocking(move || content(&*files, &entries, packet.id, &reply, &sent));
-                if let Err(reason) = read.await.unwrap_or_else(|error| Err(error.to_string())) {
-                    return fail(&sender, reason).await;
-                }
-            }
+            PacketType::PacketReq if ids.send(packet.id).await.is_err() => return,
             PacketType::PacketFin => {
                 drop(sender.send(Ok(Packet { r#type: PacketType::PacketFin.into(), ..Packet::default() })).await);
                 return;
@@ -84,9 +87,25 @@ async fn send(
     }
 }
 
-async fn fail(sender: &Sender, reason: String) {
-    let packet = Packet { r#type: PacketType::PacketErr.into(), data: reason.into_bytes(), ..Packet::default() };
-    drop(sender.send(Ok(packet)).await);
+/// Sends what is asked for until nobody asks any more, or it fails. Blocks.
+fn read(
+    files: &dyn Files,
+    entries: &[FileEntry],
+    queue: &Mutex<mpsc::Receiver<u32>>,
+    sender: &Sender,
+    sent: &AtomicU64,
+) {
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+    while let Some(id) = next() {
+        if let Err(reason) = content(files, entries, id, sender, sent) {
+            drop(sender.blocking_send(Ok(failure(reason))));
+            return;
+        }
+    }
+}
+
+fn failure(reason: String) -> Packet {
+    Packet { r#type: PacketType::PacketErr.into(), data: reason.into_bytes(), ..Packet::default() }
 }
 
 /// One line of the listing; `None` ends it.

@@ -16,7 +16,7 @@ use tonic::transport::server::Connected;
 
 use super::Services;
 use super::blobs::{Content, INFO, READ};
-use crate::transport::Pipe;
+use crate::transport::{CONNECTION_WINDOW, Pipe, STREAM_WINDOW};
 
 /// A result's archive comes in messages of at most so many bytes.
 const MESSAGE: usize = 64 << 20;
@@ -41,6 +41,8 @@ pub(crate) const METHODS: [&str; 12] = [
 pub(crate) async fn serve(pipe: Pipe, services: Services) -> Result<(), tonic::transport::Error> {
     let incoming = stream::once(std::future::ready(Ok::<_, std::io::Error>(Connection(pipe)))).chain(stream::pending());
     Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .add_service(HealthServer::new(services.clone()))
         .add_service(FileSyncServer::new(services.clone()))
         .add_service(FileSendServer::new(services.clone()).max_decoding_message_size(MESSAGE))

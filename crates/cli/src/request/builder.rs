@@ -1,5 +1,7 @@
 //! `--builder` and `--builders`: who builds what is not built in this process.
 
+use std::path::PathBuf;
+
 use engine::{BuilderAddress, BuilderContainer, Builders};
 use oci::Platform;
 
@@ -36,14 +38,17 @@ pub(crate) fn builders(
 /// The builders of a package: containers among them are started as the flags say.
 pub(crate) fn package_builders(args: &BuilderArgs, around: &dyn Surroundings) -> Result<Builders, RequestError> {
     let mut builders = builders(args.builder.as_deref(), args.builders.as_slice(), around)?;
+    let name = args.builder_name.clone().or_else(|| variable(around, "BUILDER_NAME"));
+    let image = args.builder_image.clone().or_else(|| variable(around, "BUILDER_IMAGE"));
+    let config = args.builder_config.clone().or_else(|| variable(around, "BUILDER_CONFIG").map(PathBuf::from));
     for address in builders.by_platform.values_mut().chain(&mut builders.default) {
         let BuilderAddress::Container(container) = address else { continue };
         if container.name == CONTAINER {
-            container.name = args.builder_name.clone().unwrap_or_else(|| CONTAINER.to_owned());
+            container.name = name.clone().unwrap_or_else(|| CONTAINER.to_owned());
             container.image.get_or_insert_with(|| IMAGE.to_owned());
         }
-        container.image = args.builder_image.clone().or_else(|| container.image.take());
-        container.config = args.builder_config.clone().or_else(|| container.config.take());
+        container.image = image.clone().or_else(|| container.image.take());
+        container.config = config.clone().or_else(|| container.config.take());
         container.restart |= args.builder_restart;
     }
     Ok(builders)
@@ -113,5 +118,15 @@ mod tests {
         };
         assert_eq!((container.name.as_str(), container.context.as_deref()), (CONTAINER, Some("arm")));
         assert_eq!(container.image.as_deref(), Some(IMAGE));
+        let around = Around(&[("LINUXKIT_BUILDER_NAME", "mine"), ("SHIPSMITH_BUILDER_IMAGE", "buildkit:1")]);
+        let builders = package_builders(&args, &around).expect("a builder");
+        let found = builders.by_platform.into_values().next();
+        let container = BuilderContainer {
+            name: "mine".into(),
+            image: Some("buildkit:1".into()),
+            context: Some("arm".into()),
+            ..BuilderContainer::default()
+        };
+        assert_eq!(found, Some(BuilderAddress::Container(container)));
     }
 }

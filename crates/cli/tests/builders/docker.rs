@@ -75,6 +75,16 @@ fn a_second_build_sends_changed_files_only() {
 }
 
 #[test]
+fn thousands_of_small_files_are_sent() {
+    let (Some(ground), Some(engine)) = (Ground::new(), Engine::start()) else { return };
+    ground.app("FROM BASE\nCOPY . /all/\nRUN test \"$(find /all -type f | wc -l)\" = 8002\n");
+    for number in 0..8000 {
+        ground.environment.write(&format!("app/below/{}/{number}", number % 40), number.to_string());
+    }
+    ground.builds(&["--builder", &engine.builder, "--network=none"]);
+}
+
+#[test]
 fn secrets_and_agents_are_there_while_it_runs_and_nowhere_afterwards() {
     let (Some(ground), Some(engine)) = (Ground::new(), Engine::start()) else { return };
     const SECRET: &str = "the-secret-that-nobody-keeps";
