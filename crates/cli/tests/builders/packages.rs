@@ -6,7 +6,7 @@ use crate::support::{Daemon, Engine, Ground};
 
 /// A package that runs something, committed.
 fn package(ground: &Ground) {
-    ground.environment.write("repo/it/build.yml", "image: it\narches: [amd64, arm64]\nnetwork: true\n");
+    ground.environment.write("repo/it/build.yml", "image: it\narches: [amd64, arm64]\n");
     let dockerfile = format!("FROM {}\nRUN echo made > /made\nCOPY . /\n", ground.base());
     ground.environment.write("repo/it/Dockerfile", dockerfile);
     let git = |arguments: &[&str]| {

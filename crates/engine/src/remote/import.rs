@@ -132,7 +132,9 @@ async fn save(docker: &Docker, image: &str, archive: &File) -> Result<(), Error>
 /// The one image of an archive. Names in it are not believed, nor is what it is for.
 fn read(store: &Store, archive: &File, platform: &Platform) -> Result<Built, Error> {
     let unexpected = |what: &str| Error::from(buildkit::Error::Unexpected(what.to_owned()));
-    let [image] = &store.read_archive(archive)?[..] else { return Err(unexpected("an archive without an image")) };
+    let [image] = &store.read_archive(archive)?[..] else {
+        return Err(unexpected("an archive that does not hold one image"));
+    };
     if !image.image.media_type.is_index() {
         return built(store, &image.image, &[], platform);
     }
@@ -192,4 +194,44 @@ fn whole(store: &Store, entry: &Descriptor, platform: Platform, layers: Vec<Laye
     let mut manifest = document(entry)?;
     manifest.descriptor.platform = None;
     Ok(Image { platform, manifest, config, layers })
+}
+
+#[cfg(test)]
+mod tests {
+    use oci::{ImageConfig, MediaType};
+    use store::NamedImage;
+
+    use super::*;
+
+    fn archive(store: &Store, platforms: &[&str]) -> File {
+        let image = |platform: &&str| {
+            let config = serde_json::to_vec(&ImageConfig::empty(&platform.parse().expect("a platform"))).expect("JSON");
+            let config = store.put(&config, MediaType::OCI_CONFIG).expect("it is stored");
+            let manifest = serde_json::json!({ "schemaVersion": 2, "config": config, "layers": [] });
+            let bytes = serde_json::to_vec(&manifest).expect("JSON");
+            let image = store.put(&bytes, MediaType::OCI_MANIFEST).expect("it is stored");
+            NamedImage { image, names: vec!["theirs:1".parse().expect("a name")] }
+        };
+        let images: Vec<_> = platforms.iter().map(image).collect();
+        let file = tempfile::tempfile().expect("a file");
+        store.export_oci(&images, &file).expect("an archive");
+        (&file).rewind().expect("it is ours");
+        file
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_refused_and_no_name_is_taken() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let open = |name: &str| Store::open(dir.path().join(name)).expect("a store");
+        let (theirs, ours) = (open("theirs"), open("ours"));
+        let wanted: Platform = "linux/arm64".parse().expect("a platform");
+        let told = |platforms: &[&str]| match read(&ours, &archive(&theirs, platforms), &wanted) {
+            Ok(built) => built.platform.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(told(&["linux/arm64"]), "linux/arm64");
+        assert_eq!(told(&["linux/amd64"]), "the builder sent an image for linux/amd64, not linux/arm64");
+        assert_eq!(told(&["linux/arm64", "linux/amd64"]), "the builder sent an archive that does not hold one image");
+        assert!(ours.tags().expect("a store").is_empty());
+    }
 }

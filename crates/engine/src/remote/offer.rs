@@ -114,3 +114,27 @@ fn credentials(client: &Client, hosts: BTreeSet<String>) -> FindCredential {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use registry::{Config, Credential, Secret};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn credentials_are_lent_for_the_registries_of_the_build_and_no_others() {
+        let basic = |word: &str| Credential::Basic { username: "me".into(), password: Secret::new(word) };
+        let mut config = Config::default();
+        config.credentials = config.credentials.with("one.test", basic("first")).with("two.test", basic("second"));
+        let find = credentials(&Client::new(config), BTreeSet::from(["one.test".to_owned()]));
+        let ask = |host: &'static str| {
+            let find = Arc::clone(&find);
+            async move {
+                tokio::task::spawn_blocking(move || find(host).map(|found| found.password)).await.expect("it ends")
+            }
+        };
+        assert_eq!(ask("one.test").await.as_deref(), Some("first"));
+        assert_eq!(ask("two.test").await, None);
+        assert_eq!(ask("one.test.evil.test").await, None);
+    }
+}
