@@ -7,13 +7,13 @@ use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::{
     CacheOptions, CacheOptionsEntry, ListWorkersRequest, SolveRequest, StatusRequest,
 };
-use futures_util::FutureExt;
 use oci::Platform;
+use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::progress::{Progress, Reader};
 use crate::session::{Services, Session};
-use crate::transport::{causes, channel, open, reason};
+use crate::transport::{channel, open, reason};
 use crate::{Address, Error};
 
 /// Messages of gRPC end at 4 MB unless one says so; large builds have large statuses.
@@ -115,26 +115,22 @@ impl Builder {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(), Error> {
         let mut session = Session::open(self, &solve, services).await?;
-        let lost = session.served().map(|ended| match ended {
-            Ok(()) => self.lost("the session ended"),
-            Err(error) => self.lost(&causes(&error)),
-        });
-        let id = solve.id.clone();
-        let work = async {
-            let (mut control, mut follow) = (self.control(), std::pin::pin!(self.follow(&id, progress)));
-            let request = request(solve);
-            let mut asked = std::pin::pin!(control.solve(request));
-            tokio::select! {
-                answer = &mut asked => {
-                    let _what_is_left_unsaid = tokio::time::timeout(LAST_WORDS, follow).await;
-                    answer
-                }
-                () = &mut follow => asked.await,
-            }
-        };
         tokio::select! {
-            answer = work => answer.map(drop).map_err(|status| self.failure(&status)),
-            error = lost => Err(error),
+            answer = self.carry_out(solve, progress) => answer.map_err(|status| self.failure(&status)),
+            reason = session.ended() => Err(self.lost(&reason)),
+        }
+    }
+
+    async fn carry_out(&self, solve: Solve, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), Status> {
+        let (id, mut control) = (solve.id.clone(), self.control());
+        let mut follow = std::pin::pin!(self.follow(&id, progress));
+        let mut asked = std::pin::pin!(control.solve(request(solve)));
+        tokio::select! {
+            answer = &mut asked => {
+                let _what_is_left_unsaid = tokio::time::timeout(LAST_WORDS, follow).await;
+                answer.map(drop)
+            }
+            () = &mut follow => asked.await.map(drop),
         }
     }
 

@@ -12,7 +12,7 @@ use tonic::metadata::MetadataMap;
 
 use super::Services;
 use super::serve::{METHODS, serve};
-use crate::transport::{Pipe, upgrade};
+use crate::transport::{Pipe, causes, upgrade};
 use crate::{Address, Builder, Error, Solve};
 
 const CHUNK: usize = 32 << 10;
@@ -35,9 +35,12 @@ impl Session {
         Ok(Self { tasks })
     }
 
-    /// Ends when a part of it does, which is before its time.
-    pub(crate) async fn served(&mut self) -> Result<(), tonic::transport::Error> {
-        self.tasks.join_next().await.and_then(Result::ok).unwrap_or(Ok(()))
+    /// Ends when a part of it does, which is before its time; says why.
+    pub(crate) async fn ended(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(Ok(Err(error))) => causes(&error),
+            _ => "the session ended".into(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
-use crate::support::{Engine, Ground, Wire};
+use crate::support::{Daemon, Engine, Ground, Wire};
 
 #[test]
 fn a_builder_that_is_not_there_is_fatal() {
@@ -99,6 +99,27 @@ fn a_builder_that_dies_in_the_middle_leaves_a_clear_word_and_no_image() {
     assert!(said.contains("the connection to the builder docker://") && said.contains("was lost"), "{said}");
     assert!(said.contains("hint: see the builder's own log"), "{said}");
     assert!(!ground.environment.ok(["images"]).contains("gone"));
+}
+
+#[test]
+fn a_daemon_that_is_killed_is_lost_and_its_next_life_builds() {
+    let (Some(ground), Some(daemon)) = (Ground::new(), Daemon::start(&[])) else { return };
+    ground.environment.ok(["pull", &ground.base()]);
+    ground.app("FROM BASE\nRUN echo begun && sleep 600\n");
+    let flags = ["build", "--progress=plain", "--pull=missing", "--network=none", "--builder", &daemon.address()];
+    let mut child =
+        ground.environment.command(flags.iter().chain(&["app"])).stderr(Stdio::piped()).spawn().expect("ours");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut said = String::new();
+    while !said.lines().last().unwrap_or_default().ends_with(" begun") {
+        assert!(lines.read_line(&mut said).expect("text") > 0, "it ended: {said}");
+    }
+    let daemon = daemon.killed();
+    lines.read_to_string(&mut said).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "{said}");
+    assert!(said.contains("the connection to the builder unix://") && said.contains("was lost"), "{said}");
+    ground.app("FROM BASE\nRUN echo again\n");
+    ground.builds(&["--pull=missing", "--network=none", "--builder", &daemon.address()]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use testkit::engines::Docker;
 use testkit::environment::Environment;
 use testkit::fixtures::busybox_base;
 use testkit::registry_server::RegistryServer;
-use testkit::tools::{as_root, find};
+use testkit::tools::{Tool, as_root, find};
 
 /// How long a daemon may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -94,6 +94,9 @@ fn socket(host: &str) -> &Path {
 pub(crate) struct Daemon {
     child: Child,
     directory: tempfile::TempDir,
+    program: Tool,
+    client: Tool,
+    flags: Vec<String>,
 }
 
 impl Daemon {
@@ -106,23 +109,41 @@ impl Daemon {
         };
         // A short path: sockets are below it.
         let directory = tempfile::Builder::new().prefix("bk").tempdir_in("/tmp").expect("a temporary directory");
-        let log = File::create(directory.path().join("log")).expect("it is ours");
-        let mut command = program.command();
-        command.arg("--root").arg(directory.path().join("root")).arg("--addr").arg(address(directory.path()));
-        command.args(["--allow-insecure-entitlement", "network.host"]).args(flags);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("buildkitd can be started");
-        let this = Self { child, directory };
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let child = begin(&program, directory.path(), &flags);
+        let this = Self { child, directory, program, client, flags };
+        this.wait();
+        Some(this)
+    }
+
+    /// The same, killed and begun again.
+    pub(crate) fn killed(mut self) -> Self {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+        self.child = begin(&self.program, self.directory.path(), &self.flags);
+        self.wait();
+        self
+    }
+
+    fn wait(&self) {
         let begun = Instant::now();
-        while !client.output(["--addr", &this.address(), "debug", "workers"]).status.success() {
+        while !self.client.output(["--addr", &self.address(), "debug", "workers"]).status.success() {
             assert!(begun.elapsed() < PATIENCE, "buildkitd does not answer");
             std::thread::sleep(Duration::from_millis(100));
         }
-        Some(this)
     }
 
     pub(crate) fn address(&self) -> String {
         address(self.directory.path())
     }
+}
+
+fn begin(program: &Tool, directory: &Path, flags: &[String]) -> Child {
+    let log = File::create(directory.join("log")).expect("it is ours");
+    let mut command = program.command();
+    command.arg("--root").arg(directory.join("root")).arg("--addr").arg(address(directory));
+    command.args(["--allow-insecure-entitlement", "network.host"]).args(flags);
+    command.stdout(Stdio::null()).stderr(log).spawn().expect("buildkitd can be started")
 }
 
 fn address(directory: &Path) -> String {
