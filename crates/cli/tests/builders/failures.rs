@@ -105,7 +105,7 @@ fn a_builder_that_dies_in_the_middle_leaves_a_clear_word_and_no_image() {
 fn a_daemon_that_is_killed_is_lost_and_its_next_life_builds() {
     let (Some(ground), Some(daemon)) = (Ground::new(), Daemon::start(&[])) else { return };
     ground.environment.ok(["pull", &ground.base()]);
-    ground.app("FROM BASE\nRUN echo begun && sleep 600\n");
+    ground.app("FROM BASE\nRUN echo begun && sleep 60\n");
     let flags = ["build", "--progress=plain", "--pull=missing", "--network=none", "--builder", &daemon.address()];
     let mut child =
         ground.environment.command(flags.iter().chain(&["app"])).stderr(Stdio::piped()).spawn().expect("ours");

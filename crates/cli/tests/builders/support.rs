@@ -154,6 +154,12 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
+        // What one that was killed left mounted would keep its directory from being removed.
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for place in places.filter(|place| Path::new(place).starts_with(self.directory.path())) {
+            let _ = Command::new("umount").args(["--lazy", place]).status();
+        }
     }
 }
 
