@@ -18,8 +18,8 @@ fn usage_errors_end_with_2_and_a_hint() {
     assert_eq!(unknown.status.code(), Some(2));
     let refused = shipsmith(directory.path(), &["build", "--sbom=true", "."]);
     assert_eq!(refused.status.code(), Some(2));
-    let expected =
-        "error: --sbom is not supported: attestations are not made yet\nhint: leave it out: none is the default here\n";
+    let expected = "error: --sbom is not supported: attestations are made by BuildKit builders, and none is given\nhint: give \
+         --builder, or leave it out: none is the default here\n";
     assert_eq!((stderr(&refused).as_str(), stdout(&refused).as_str()), (expected, ""));
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Built {
     /// For each history entry, whether it is of this build rather than of a base.
     pub(crate) own_history: Vec<bool>,
     pub(crate) layers: Vec<LayerRef>,
+    /// The image and what is said of it, as a builder made them: attestations name an image by its digest.
+    pub(crate) attested: Option<Vec<Image>>,
 }
 
 /// A document that is written as it is.
@@ -62,16 +64,32 @@ impl Built {
     pub(crate) fn new(graph: &Graph, layers: Vec<LayerRef>) -> Self {
         let own = graph.history.iter().zip(&graph.config.history);
         let own_history = own.map(|(step, entry)| step.is_some() || entry.created.is_none()).collect();
-        Self { platform: graph.platform.clone(), config: graph.config.clone(), own_history, layers }
+        Self { platform: graph.platform.clone(), config: graph.config.clone(), own_history, layers, attested: None }
     }
 }
 
 /// Writes `built` in `form`: an index when there are several platforms or `indexed` asks for one.
 pub(crate) fn assemble(built: &[Built], form: &Form<'_>, indexed: bool) -> Result<Artifact, Error> {
-    check_annotations(built, form, indexed || built.len() > 1)?;
-    let images = built.iter().map(|one| image(one, form)).collect::<Result<Vec<_>, _>>()?;
+    check_annotations(built, form, indexed || built.len() > 1 || built.iter().any(|one| one.attested.is_some()))?;
+    let images = built.iter().map(|one| images(one, form)).collect::<Result<Vec<_>, _>>()?.concat();
     let index = if images.len() > 1 || indexed { Some(index(&images, form)?) } else { None };
     Ok(Artifact { images, index })
+}
+
+/// The image, and what is said of it.
+fn images(built: &Built, form: &Form<'_>) -> Result<Vec<Image>, Error> {
+    let Some(attested) = &built.attested else { return Ok(vec![image(built, form)?]) };
+    if form.docker || !annotations(form, AnnotationLevel::Manifest, Some(&built.platform)).is_empty() {
+        let reason = "an image with attestations stays as its builder made it: it can have neither Docker's media types \
+                      nor annotations of its manifest";
+        return Err(Error::Conflict(reason.into()));
+    }
+    let mut images = attested.clone();
+    if let Some(image) = images.first_mut() {
+        image.manifest.descriptor.annotations =
+            annotations(form, AnnotationLevel::ManifestDescriptor, Some(&built.platform));
+    }
+    Ok(images)
 }
 
 fn image(built: &Built, form: &Form<'_>) -> Result<Image, Error> {

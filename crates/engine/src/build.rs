@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dockerfile::{Dockerfile, Source, Span};
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use graph::{BaseNeed, BaseOrigin, Graph, NamedContext, Plan, Request, ResolvedBase, ResolvedBases, StepId, StepKey};
 use layer::Compression;
 use oci::{Descriptor, Digest, Platform, Reference};
@@ -13,7 +13,7 @@ use store::Store;
 
 use crate::assemble::{Built, compression};
 use crate::bases::{BaseImage, Bases};
-use crate::cache::{self, Imported};
+use crate::cache::{self, Imported, Made};
 use crate::cancel::Cancel;
 use crate::contexts::{Contexts, Sources};
 use crate::event::{EventSink, Events, Transfers};
@@ -21,12 +21,14 @@ use crate::execute::{Beneath, Executor, Shared, Work};
 use crate::layers::Layers;
 use crate::outbound::{Outbound, is_loopback};
 use crate::output::{Outcome, Writer};
+use crate::remote::{self, Remote};
 use crate::run::{self, Runner};
 use crate::sink::push::Sent;
 use crate::snapshot::Snapshot;
 use crate::steps::Setting;
 use crate::{
-    BuildRequest, ContextSource, DockerfileSource, Error, ImageForm, Output, PullPolicy, RunPolicy, TimestampPolicy,
+    BuildRequest, BuilderAddress, ContextSource, DockerfileSource, Error, ImageForm, Output, PullPolicy, RunPolicy,
+    TimestampPolicy,
 };
 
 /// What builds share: the store and the registries.
@@ -53,8 +55,8 @@ pub struct BuildReport {
     pub bases: BTreeMap<String, Digest>,
 }
 
-type BaseKey = (BaseOrigin, Platform);
-type BaseImages = BTreeMap<BaseKey, Arc<BaseImage>>;
+pub(crate) type BaseKey = (BaseOrigin, Platform);
+pub(crate) type BaseImages = BTreeMap<BaseKey, Arc<BaseImage>>;
 
 impl Engine {
     /// An engine over a store and a client of registries.
@@ -129,10 +131,19 @@ pub(crate) struct Planned {
     pub(crate) platforms: Vec<Platform>,
     /// For each of the platforms.
     pub(crate) graphs: Vec<Graph>,
+    /// For each of the platforms, the builder that builds it; this process without.
+    builders: Vec<Option<BuilderAddress>>,
     source: Arc<Source>,
     images: BaseImages,
     contexts: Arc<Contexts>,
     warnings: usize,
+}
+
+impl Planned {
+    /// Whether anything of it is built in this process.
+    fn here(&self) -> bool {
+        self.builders.iter().any(Option::is_none)
+    }
 }
 
 /// A build that is done.
@@ -141,6 +152,14 @@ pub(crate) struct Finished {
     platforms: Vec<Platform>,
     /// For each of the platforms, what stands beneath an image that is built upon it.
     results: Vec<Beneath>,
+    built: Vec<Built>,
+}
+
+impl Finished {
+    /// What was built for a platform.
+    pub(crate) fn built(&self, platform: &Platform) -> Option<&Built> {
+        part(&self.platforms, &self.built, platform)
+    }
 }
 
 impl<'e> Session<'e> {
@@ -192,11 +211,12 @@ impl<'e> Session<'e> {
         });
         let (graphs, images): (Vec<Graph>, Vec<BaseImages>) = try_join_all(plans).await?.into_iter().unzip();
         let warnings = report_plans(&file.source, &graphs, events);
+        let builders = remote::choose(request, &graphs, events)?;
         for step in graphs.iter().flat_map(|graph| &graph.steps) {
             run::allowed(step, &request.sandbox).map_err(|error| error.within(&file.source, step.span))?;
         }
         let images = images.into_iter().flatten().collect();
-        Ok(Planned { platforms, graphs, source: file.source, images, contexts: Arc::new(contexts), warnings })
+        Ok(Planned { platforms, graphs, builders, source: file.source, images, contexts: Arc::new(contexts), warnings })
     }
 
     /// Looks up the bases of a build whose contexts are not there yet, as far as they can be told.
@@ -235,19 +255,21 @@ impl<'e> Session<'e> {
             let bottoms = planned.graphs.iter().filter_map(|graph| bottom(graph, &planned.images));
             bottoms.for_each(|base| work.layers.want_blobs(&base.layers));
         }
-        let (mut outcome, results) = self.execute(&work, planned, needed, events).await?;
-        if request.cache_to.iter().any(|target| target.place.is_none()) {
+        let (mut outcome, results) = self.execute(request, &work, planned, needed, events).await?;
+        if planned.here() && request.cache_to.iter().any(|target| target.place.is_none()) {
             outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
         }
         let (client, transfers) = (self.client.clone(), Arc::clone(&self.transfers));
         let writer = Writer { store: self.store, client, transfers, request, work: &work, events, sent: &self.sent };
         let mut report = writer.write_all(&outcome).await?;
-        writer.write_caches(&outcome).await?;
+        if planned.here() {
+            writer.write_caches(&outcome).await?;
+        }
         report.warnings = planned.warnings;
         report.platforms = outcome.built.iter().map(|built| built.platform.clone()).collect();
         let bases = planned.images.values();
         report.bases = bases.map(|image| (image.name.clone(), image.named_digest.clone())).collect();
-        Ok(Finished { report, platforms: planned.platforms.clone(), results })
+        Ok(Finished { report, platforms: planned.platforms.clone(), results, built: outcome.built })
     }
 
     async fn work(&self, request: &BuildRequest, planned: &Planned, compression: Compression, events: &Events) -> Work {
@@ -259,7 +281,10 @@ impl<'e> Session<'e> {
             compression,
             runner: Runner::new(layers.clone(), request.sandbox.clone(), times, self.cancel.clone()),
             process: format!("{:?} {:?}", request.sandbox, request.cache_from),
-            imported: Imported::read(&request.cache_from, &self.client, events).await,
+            imported: match planned.here() {
+                true => Imported::read(&request.cache_from, &self.client, events).await,
+                false => Imported::default(),
+            },
             layers,
             outbound: Outbound::of(request, &self.client),
             contexts: Arc::clone(&planned.contexts),
@@ -268,15 +293,43 @@ impl<'e> Session<'e> {
         }
     }
 
+    /// Builds some platforms in this process and the others on builders, side by side.
     async fn execute(
         &self,
+        request: &BuildRequest,
         work: &Work,
         planned: &Planned,
         needed: &BTreeMap<String, Arc<Finished>>,
         events: &Events,
     ) -> Result<(Outcome, Vec<Beneath>), Error> {
-        let graphs = &planned.graphs;
-        let merged = graph::merge(&graphs.iter().collect::<Vec<_>>());
+        let (graphs, builders) = (&planned.graphs, &planned.builders);
+        let mine = graphs.iter().zip(builders).filter_map(|(graph, builder)| builder.is_none().then_some(graph));
+        let theirs: Vec<_> =
+            graphs.iter().zip(builders).filter_map(|(graph, builder)| Some((graph, builder.as_ref()?))).collect();
+        let (mine, client) = (mine.collect(), &self.client);
+        let remote = Remote { client, request, work, source: &planned.source, images: &planned.images, needed, events };
+        let here = self.execute_here(mine, work, planned, needed, events);
+        let (here, there) = try_join(here, remote.build_all(&theirs)).await?;
+        let fresh = here.fresh || !there.is_empty();
+        let (mut results, mut there) = (here.results.into_iter(), there.into_iter());
+        let ordered = builders.iter().filter_map(|builder| match builder {
+            None => results.next(),
+            Some(_) => there.next(),
+        });
+        let (built, results): (Vec<Built>, Vec<Beneath>) = ordered.unzip();
+        let snapshots = results.iter().map(|result| Arc::clone(&result.snapshot)).collect();
+        Ok((Outcome::new(built, snapshots, here.made, fresh), results))
+    }
+
+    async fn execute_here(
+        &self,
+        graphs: Vec<&Graph>,
+        work: &Work,
+        planned: &Planned,
+        needed: &BTreeMap<String, Arc<Finished>>,
+        events: &Events,
+    ) -> Result<Here, Error> {
+        let merged = graph::merge(&graphs);
         let places = |graph: &Graph, places: &[StepId]| -> Vec<StepId> {
             graph.chain().into_iter().filter_map(|step| places.get(step.0).copied()).collect()
         };
@@ -288,14 +341,19 @@ impl<'e> Session<'e> {
         let executor = Executor::new(&merged.steps, kept, work, &base, events);
         let roots: Vec<StepId> = chains.iter().filter_map(|chain| chain.last().copied()).collect();
         let snapshots = try_join_all(roots.iter().map(|root| executor.snapshot(*root))).await?;
-        let built =
-            graphs.iter().zip(&snapshots).map(|(graph, snapshot)| Built::new(graph, snapshot.layers())).collect();
-        let results = roots.iter().zip(&snapshots);
-        let results = results
-            .map(|(root, snapshot)| Beneath { snapshot: Arc::clone(snapshot), identity: executor.key(*root).clone() });
-        let results = results.collect();
-        Ok((Outcome::new(built, snapshots, executor.made(), executor.fresh()), results))
+        let results = graphs.iter().zip(roots).zip(snapshots).map(|((graph, root), snapshot)| {
+            let built = Built::new(graph, snapshot.layers());
+            (built, Beneath { snapshot, identity: executor.key(root).clone() })
+        });
+        Ok(Here { results: results.collect(), made: executor.made(), fresh: executor.fresh() })
     }
+}
+
+/// What this process built.
+struct Here {
+    results: Vec<(Built, Beneath)>,
+    made: Vec<Made>,
+    fresh: bool,
 }
 
 /// The one of `parts` for `wanted`; of an image for one platform, that one.

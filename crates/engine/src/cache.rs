@@ -164,7 +164,8 @@ async fn artifact(made: &[&Made], work: &Work) -> Result<(Artifact, Built), Erro
     let host = Platform::host();
     let mut config = ImageConfig::empty(&host);
     config.other.insert(FIELD.to_owned(), list(made)?);
-    let built = Built { platform: host, config, own_history: Vec::new(), layers: try_join_all(blobs).await? };
+    let layers = try_join_all(blobs).await?;
+    let built = Built { platform: host, config, own_history: Vec::new(), layers, attested: None };
     let form = Form { docker: false, annotations: &[], timestamp: TimestampPolicy::Default };
     Ok((assemble(std::slice::from_ref(&built), &form, false)?, built))
 }
@@ -202,6 +203,7 @@ mod tests {
             config: ImageConfig::empty(&Platform::host()),
             own_history: Vec::new(),
             layers,
+            attested: None,
         }
     }
 

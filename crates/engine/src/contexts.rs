@@ -148,7 +148,8 @@ impl Contexts {
         }
     }
 
-    fn named(&self, name: &str) -> Result<Shared, Error> {
+    /// The files of a context that was opened.
+    pub(crate) fn named(&self, name: &str) -> Result<Shared, Error> {
         self.local.get(name).cloned().ok_or_else(|| Error::Internal(format!("the context {name:?} was not opened")))
     }
 }

@@ -17,8 +17,12 @@ const RECORD: &str = "recompressed";
 /// `built` with every layer in the build's encoding.
 pub(crate) async fn in_one_encoding(work: &Work, built: &[Built]) -> Result<Vec<Built>, Error> {
     let all = built.iter().map(|built| async move {
+        if built.attested.is_some() {
+            let reason = "an image with attestations stays as its builder made it: force-compression cannot change it";
+            return Err(Error::Conflict(reason.into()));
+        }
         let layers = try_join_all(built.layers.iter().map(|layer| encoded(work, layer))).await?;
-        Ok::<_, Error>(Built { layers, ..built.clone() })
+        Ok(Built { layers, ..built.clone() })
     });
     try_join_all(all).await
 }

@@ -27,6 +27,8 @@ pub enum Error {
     #[error(transparent)]
     Registry(#[from] registry::Error),
     #[error(transparent)]
+    Builder(#[from] buildkit::Error),
+    #[error(transparent)]
     Layer(layer::Error),
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -227,6 +229,7 @@ impl Error {
             Self::Context(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Registry(error) => error.hint(),
+            Self::Builder(error) => error.hint(),
             Self::Layer(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::At { cause, .. } | Self::Spanned { cause, .. } => cause.hint(),

@@ -172,6 +172,11 @@ impl Vertex {
         }
     }
 
+    /// Tells how far a part of it has got, in bytes.
+    pub(crate) fn moved(&self, what: String, done: u64, total: Option<u64>) {
+        self.events.emit(Event::Progress { id: self.id, what, done, total });
+    }
+
     pub(crate) fn log(&self, line: impl Into<String>) {
         self.logger().line(line);
     }

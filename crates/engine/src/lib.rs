@@ -38,6 +38,7 @@ mod package_load;
 mod package_push;
 mod package_remote;
 mod record;
+mod remote;
 mod request;
 mod run;
 mod sink;
@@ -48,6 +49,9 @@ mod unpack;
 mod warm;
 
 pub use build::{BuildReport, Engine};
+pub use buildkit::{
+    Address as BuilderAddress, Builder, Container as BuilderContainer, Error as BuilderError, Pruned, Usage,
+};
 pub use copy::CopyError;
 pub use dockerfile::Network;
 pub use error::{Error, ErrorKind};
@@ -57,8 +61,9 @@ pub use inspect::{Checked, Outlined, Targets};
 pub use many::{Batch, Command, Job, JobOutcome, JobReport};
 pub use merge::merge;
 pub use owner::OwnerError;
-pub use package::{ContextImages, Goal, How, Maker, PackageReport, Policy};
+pub use package::{ContextImages, Goal, How, PackageReport, Policy};
 pub use package_push::{PackagePush, PushedPackage};
+pub use remote::Builders;
 pub use request::{
     Agent, Annotation, AnnotationLevel, ArchiveOptions, BuildRequest, CachePlace, CacheSource, CacheTarget,
     ContextSource, Destination, DockerfileSource, Entitlement, ImageForm, ImageOptions, Output, PullPolicy, RunPolicy,

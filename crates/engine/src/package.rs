@@ -19,8 +19,8 @@ use crate::{BuildRequest, Engine, Error};
 pub struct Goal {
     /// Its name.
     pub name: Reference,
-    /// The platforms it is wanted for, and who builds for each.
-    pub platforms: Vec<(Platform, Maker)>,
+    /// The platforms it is wanted for.
+    pub platforms: Vec<Platform>,
     /// What is done for it.
     pub policy: Policy,
     /// How it is built: everything but platforms, tags and outputs.
@@ -40,15 +40,6 @@ pub struct ContextImages {
     pub target: String,
     /// Whether `target` is a directory with an archive for each, rather than one for all.
     pub directory: bool,
-}
-
-/// Who builds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Maker {
-    /// This process.
-    Embedded,
-    /// A BuildKit builder, by its name or address.
-    Builder(String),
 }
 
 /// What is done for a goal.
@@ -126,8 +117,8 @@ impl Engine {
 
     async fn ensure_package(&self, goal: &Goal, sinks: &Sinks) -> Result<PackageReport, Error> {
         let remote = Remote::new(self, &goal.name);
-        let reached = goal.platforms.iter().map(async |(platform, maker)| {
-            let how = self.reach(goal, platform, maker, &remote, sinks).await?;
+        let reached = goal.platforms.iter().map(async |platform| {
+            let how = self.reach(goal, platform, &remote, sinks).await?;
             let events = Events::new(sinks.one());
             let vertex = events.start(format!("{platform}"));
             vertex.log(how.describe());
@@ -136,16 +127,9 @@ impl Engine {
         Ok(PackageReport { name: goal.name.clone(), platforms: try_join_all(reached).await? })
     }
 
-    async fn reach(
-        &self,
-        goal: &Goal,
-        platform: &Platform,
-        maker: &Maker,
-        remote: &Remote<'_>,
-        sinks: &Sinks,
-    ) -> Result<How, Error> {
+    async fn reach(&self, goal: &Goal, platform: &Platform, remote: &Remote<'_>, sinks: &Sinks) -> Result<How, Error> {
         let pull = match goal.policy {
-            Policy::Force => return self.build_package(goal, platform, maker, sinks).await,
+            Policy::Force => return self.build_package(goal, platform, sinks).await,
             _ if self.has_package(&goal.name, platform).await? => return Ok(How::Found),
             Policy::Skip => return Ok(How::Absent),
             Policy::Find { pull } => pull,
@@ -157,7 +141,7 @@ impl Engine {
                 Ok(How::Pulled)
             }
             Some(_) => Ok(How::Remote),
-            None => self.build_package(goal, platform, maker, sinks).await,
+            None => self.build_package(goal, platform, sinks).await,
         }
     }
 

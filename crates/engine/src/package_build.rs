@@ -11,25 +11,12 @@ use oci::{Platform, Reference};
 use crate::event::{Event, EventSink};
 use crate::package::{renumbered, with_arch};
 use crate::{
-    BuildRequest, ContextSource, DockerfileSource, Engine, Error, Goal, How, ImageForm, ImageOptions, Maker, Output,
-    VertexId,
+    BuildRequest, ContextSource, DockerfileSource, Engine, Error, Goal, How, ImageForm, ImageOptions, Output, VertexId,
 };
 
 impl Engine {
     /// Builds, and adds the image to the index that has the goal's name.
-    pub(crate) async fn build_package(
-        &self,
-        goal: &Goal,
-        platform: &Platform,
-        maker: &Maker,
-        sinks: &Sinks,
-    ) -> Result<How, Error> {
-        if let Maker::Builder(name) = maker {
-            // Here a builder's solve begins, which ends in entries for `name_package` as the build below does.
-            let what = format!("building {} for {platform} on the builder {name}", goal.name.familiar());
-            let hint = "leave the builder out of --builders, and the package is built here".into();
-            return Err(Error::Unsupported { what, hint });
-        }
+    pub(crate) async fn build_package(&self, goal: &Goal, platform: &Platform, sinks: &Sinks) -> Result<How, Error> {
         let suffixed = with_arch(&goal.name, platform)?;
         let archives = match &goal.images {
             Some(images) => Some(self.archive_images(images, platform).await?),

@@ -10,7 +10,7 @@ use layer::Compression;
 use oci::{Platform, Reference};
 use sandbox::{Level, Runtime};
 
-use crate::AgentKey;
+use crate::{AgentKey, Builders};
 
 /// One build: a Dockerfile, its contexts, and where the result goes.
 #[derive(Debug, Clone)]
@@ -52,6 +52,10 @@ pub struct BuildRequest {
     pub normalize_modes: bool,
     /// What RUN is given.
     pub sandbox: SandboxOptions,
+    /// `--builder` and `--builders`: who builds what is not built in this process.
+    pub builders: Builders,
+    /// `--attest`, `--sbom`, `--provenance`: by kind, with options as BuildKit writes them. Only builders make them.
+    pub attestations: BTreeMap<String, String>,
 }
 
 /// Where the Dockerfile's text comes from.

@@ -75,8 +75,7 @@ pub(crate) fn remember(store: &Store, key: &Key, layer: &LayerRef) -> Result<(),
 fn put_entry(key: &mut Framed, entry: &Entry) {
     let (kind, [one, other], link) = identify(&entry.kind);
     let (seconds, nanos) = (entry.mtime.seconds.cast_unsigned(), entry.mtime.nanos.into());
-    let numbers =
-        [kind.into(), one, other, entry.mode.into(), entry.uid.into(), entry.gid.into(), seconds, nanos];
+    let numbers = [kind.into(), one, other, entry.mode.into(), entry.uid.into(), entry.gid.into(), seconds, nanos];
     key.put(entry.path.as_bytes());
     key.put(link);
     key.put(numbers.map(u64::to_le_bytes).as_flattened());

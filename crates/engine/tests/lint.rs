@@ -101,6 +101,8 @@ fn request(dockerfile: DockerfileSource, context: ContextSource) -> BuildRequest
         timestamp: TimestampPolicy::Default,
         normalize_modes: false,
         sandbox: SandboxOptions::default(),
+        builders: shipsmith_engine::Builders::default(),
+        attestations: BTreeMap::new(),
     }
 }
 

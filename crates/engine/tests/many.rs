@@ -58,6 +58,8 @@ fn job(name: &str, dockerfile: &str, context: &Path) -> Job {
         timestamp: TimestampPolicy::Default,
         normalize_modes: false,
         sandbox: SandboxOptions::default(),
+        builders: shipsmith_engine::Builders::default(),
+        attestations: BTreeMap::new(),
     };
     Job { name: name.into(), request, commands: BTreeSet::new() }
 }

@@ -18,7 +18,10 @@ use crate::secret::Secret;
 use crate::source::{BlobSource, ByteStream, Observer, Silent};
 use crate::transport::Transport;
 use crate::upload::Target;
-use crate::{auth::Stored, login, manifest, tags};
+use crate::{
+    auth::{Credential, Stored},
+    login, manifest, tags,
+};
 
 /// A client of any number of registries.
 ///
@@ -58,6 +61,14 @@ impl Client {
     #[must_use]
     pub fn observed(&self, observer: Arc<dyn Observer>) -> Self {
         Self { transport: Arc::clone(&self.transport), observer }
+    }
+
+    /// What is configured for `host`, for somebody who talks to it in our place.
+    ///
+    /// # Errors
+    /// When a file or a helper of credentials fails.
+    pub async fn credential(&self, host: &str) -> Result<Option<Credential>, Cause> {
+        self.transport.config.credentials.lookup(host, "").await
     }
 
     /// Asks what `reference` points to: media type, digest and size; `None` when the registry knows no such manifest.

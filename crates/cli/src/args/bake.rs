@@ -47,9 +47,14 @@ pub(crate) struct BakeArgs {
     #[arg(default_value = "false", hide_default_value = true, value_name = "BOOL", value_parser = parse_bool)]
     pub(crate) print: bool,
 
-    /// Build on a BuildKit builder: not there yet
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    /// BuildKit builder that builds in this process' place: unix://, tcp://, docker://, ssh://,
+    /// docker-container:// or kube-pod://
+    #[arg(long, value_name = "URL")]
     pub(crate) builder: Option<String>,
+
+    /// Builders by platform, for what has RUN instructions; also SHIPSMITH_BUILDERS
+    #[arg(long, value_name = "PLATFORM=URL,...", help_heading = OURS)]
+    pub(crate) builders: Vec<String>,
 
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,

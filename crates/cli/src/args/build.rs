@@ -161,17 +161,26 @@ pub(crate) struct BuildArgs {
     #[arg(value_parser = parse_bool, help_heading = OUTPUT)]
     pub(crate) quiet: bool,
 
-    /// Provenance attestation; only false is understood so far, and is the default (ours)
+    /// Provenance attestation, made by builders (true, mode=max) [default: false (ours)]
     #[arg(long, value_name = "BOOL|SPEC", help_heading = OUTPUT)]
     pub(crate) provenance: Option<String>,
 
-    /// SBOM attestation; only false is understood so far, and is the default
+    /// SBOM attestation, made by builders (true, generator=IMAGE) [default: false]
     #[arg(long, value_name = "BOOL|SPEC", help_heading = OUTPUT)]
     pub(crate) sbom: Option<String>,
 
-    /// Attestation (type=sbom,disabled=true); only disabled ones are understood so far
+    /// Attestation, made by builders (type=sbom,generator=IMAGE, type=provenance,mode=max)
     #[arg(long = "attest", value_name = "SPEC", help_heading = OUTPUT)]
     pub(crate) attests: Vec<String>,
+
+    /// BuildKit builder that builds in this process' place: unix://, tcp://, docker://, ssh://,
+    /// docker-container:// or kube-pod://
+    #[arg(long, value_name = "URL", help_heading = BUILD)]
+    pub(crate) builder: Option<String>,
+
+    /// Builders by platform, for what has RUN instructions; also SHIPSMITH_BUILDERS
+    #[arg(long, value_name = "PLATFORM=URL,...", help_heading = OURS)]
+    pub(crate) builders: Vec<String>,
 
     /// What becomes of RUN: execute, skip with a line in the log for each, or refuse
     #[arg(long, value_name = "MODE", default_value = "execute", help_heading = OURS)]
@@ -230,10 +239,6 @@ impl BuildArgs {
 /// Flags of `docker buildx build` that are understood well enough to say why not.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RefusedArgs {
-    /// Build on a BuildKit builder: not there yet
-    #[arg(long, value_name = "NAME", hide_short_help = true, help_heading = NOT_YET)]
-    pub(crate) builder: Option<String>,
-
     /// Resource limit of RUN instructions: not there yet
     #[arg(long = "resource", value_name = "KEY=VALUE", hide_short_help = true)]
     #[arg(help_heading = NOT_YET)]

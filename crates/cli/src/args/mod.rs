@@ -23,8 +23,8 @@ pub(crate) use images::{
     PruneArgs, PullArgs, PushArgs, RmArgs,
 };
 pub(crate) use pkg::{
-    BuilderArgs, CacheCommand, CacheExportArgs, CachePushArgs, ExportFormat, HashScheme, ManifestArgs, PackageArgs,
-    PkgArgs, PkgBuildArgs, PkgCommand, RemoteTagArgs, ShowTagArgs,
+    BuilderArgs, BuilderCommand, CacheCommand, CacheExportArgs, CachePushArgs, ExportFormat, HashScheme, ManifestArgs,
+    PackageArgs, PkgArgs, PkgBuildArgs, PkgCommand, RemoteTagArgs, ShowTagArgs,
 };
 pub(crate) use plan::PlanArgs;
 pub(crate) use values::parse_bool;

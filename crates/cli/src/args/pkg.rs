@@ -205,19 +205,23 @@ pub(crate) struct PkgBuildArgs {
 /// Which BuildKit builders are used.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct BuilderArgs {
-    /// Builders of platforms (linux/arm64=NAME,...) [default: $SHIPSMITH_BUILDERS, or $LINUXKIT_BUILDERS]
+    /// BuildKit builder of all platforms that have none of their own: an address, see docs/builders.md
+    #[arg(long, value_name = "URL", help_heading = BUILDERS)]
+    pub(crate) builder: Option<String>,
+    /// Builders of platforms (linux/arm64=URL,...; a name is a context of Docker's client) [default:
+    /// $SHIPSMITH_BUILDERS, or $LINUXKIT_BUILDERS]
     #[arg(long, value_name = "PLATFORM=BUILDER", help_heading = BUILDERS)]
     pub(crate) builders: Option<String>,
-    /// Name of the builder's container
+    /// Name of the container of builders that are contexts of Docker's client [default: linuxkit-builder]
     #[arg(long, value_name = "NAME", help_heading = BUILDERS)]
     pub(crate) builder_name: Option<String>,
-    /// Image of the builder's container
+    /// Image that a builder's container is started from
     #[arg(long, value_name = "IMAGE", help_heading = BUILDERS)]
     pub(crate) builder_image: Option<String>,
-    /// Configuration of the builder
+    /// buildkitd.toml that a builder's container is started with
     #[arg(long, value_name = "FILE", help_heading = BUILDERS)]
     pub(crate) builder_config: Option<PathBuf>,
-    /// Start the builder anew
+    /// Start a builder's container anew
     #[arg(long, help_heading = BUILDERS)]
     pub(crate) builder_restart: bool,
 }
@@ -278,9 +282,9 @@ pub(crate) struct RemoteTagArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum BuilderCommand {
     /// Say what builders keep
-    Du(BuilderArgs),
+    Du(Box<BuilderArgs>),
     /// Remove what builders keep
-    Prune(BuilderArgs),
+    Prune(Box<BuilderArgs>),
 }
 
 /// `shipsmith cache`: the local store, as `linuxkit cache` has it.

@@ -78,10 +78,6 @@ pub(crate) fn builds(
     args: &BakeArgs,
     around: &dyn Surroundings,
 ) -> Result<BTreeMap<String, Build>, RequestError> {
-    if args.builder.is_some() {
-        let hint = "leave it out";
-        return Err(RequestError::unsupported("--builder", "builds run in this process, not on a builder", hint));
-    }
     granted(args)?;
     let build = |(name, target): (&String, &Target)| Ok((name.clone(), build(name, target, args, around)?));
     let builds = bake.targets.iter().map(build).collect::<Result<_, RequestError>>()?;
@@ -119,6 +115,8 @@ fn build(name: &str, target: &Target, args: &BakeArgs, around: &dyn Surroundings
     })?;
     typed.platform = target.platforms.clone().unwrap_or_default();
     typed.progress = args.progress;
+    typed.builder.clone_from(&args.builder);
+    typed.builders.clone_from(&args.builders);
     let mut build = super::build(&typed, around).map_err(of_target)?;
     for (key, place) in &target.contexts {
         if let Some(other) = place.strip_prefix(TARGET) {

@@ -5,7 +5,9 @@
 
 mod agent;
 mod annotation;
+mod attest;
 pub(crate) mod bake;
+pub(crate) mod builder;
 mod cache;
 mod call;
 mod context;
@@ -105,6 +107,8 @@ fn request(args: &BuildArgs, around: &dyn Surroundings) -> Result<BuildRequest, 
         },
         normalize_modes: args.normalize_modes,
         sandbox: sandbox::options(args, around)?,
+        builders: builder::builders(args.builder.as_deref(), &args.builders, around)?,
+        attestations: attest::attestations(args)?,
     })
 }
 

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use engine::{
-    BuildRequest, ContextImages, ContextSource, DockerfileSource, Goal, Maker, Network, Policy, PullPolicy, RunPolicy,
+    BuildRequest, ContextImages, ContextSource, DockerfileSource, Goal, Network, Policy, PullPolicy, RunPolicy,
     SandboxOptions, TimestampPolicy,
 };
 use oci::Platform;
 use project::pkg::{Options, Package};
 use registry::{Credential, Registries, Secret};
 
+use super::builder::package_builders;
 use super::{EPOCH, RequestError, Surroundings, agent, parse_epoch, platforms};
-use crate::args::{BuilderArgs, PackageArgs, PkgBuildArgs};
+use crate::args::{PackageArgs, PkgBuildArgs};
 
 /// Variables that tell a build which proxy to use; they are passed on as they are.
 const PROXIES: [&str; 10] = [
@@ -57,29 +58,45 @@ pub(crate) fn package_options(args: &PackageArgs, around: &dyn Surroundings) -> 
 }
 
 /// Refuses flags that contradict each other, and what only a builder can do.
-pub(crate) fn check_pkg(args: &PkgBuildArgs, package: &PackageArgs) -> Result<(), RequestError> {
+pub(crate) fn check_pkg(
+    args: &PkgBuildArgs,
+    package: &PackageArgs,
+    around: &dyn Surroundings,
+) -> Result<(), RequestError> {
     let conflict = |message: &str, hint: &str| Err(RequestError::conflict(message, hint));
-    match &args.sbom_scanner {
-        Some(scanner) if scanner != "false" => {
-            let reason = "SBOMs are made by BuildKit builders, and none is available";
-            Err(RequestError::unsupported("--sbom-scanner", reason, "give --sbom-scanner=false"))
+    match () {
+        () if sbom(args).is_some() && package_builders(&args.builders, around)?.is_empty() => {
+            let reason = "SBOMs are made by BuildKit builders, and none is given";
+            Err(RequestError::unsupported("--sbom-scanner", reason, "give --builder, or --sbom-scanner=false"))
         }
-        _ if args.force && args.nobuild => {
+        () if args.force && args.nobuild => {
             conflict("--force builds, and --nobuild forbids it", "leave one of them out")
         }
-        _ if args.force && args.pull => {
+        () if args.force && args.pull => {
             conflict("--force builds what is there, and --pull fetches it", "leave one of them out")
         }
-        _ if args.release.is_some() && !args.push => conflict("--release pushes, which nothing asks for", "add --push"),
-        _ if args.platforms.is_some() && args.skip_platforms.is_some() => {
+        () if args.release.is_some() && !args.push => {
+            conflict("--release pushes, which nothing asks for", "add --push")
+        }
+        () if args.platforms.is_some() && args.skip_platforms.is_some() => {
             conflict("--platforms names all, so --skip-platforms has nothing to skip", "leave one of them out")
         }
-        _ if package.hash_commit != "HEAD" => {
+        () if package.hash_commit != "HEAD" => {
             let hint = "check the commit out, and leave --hash-commit out";
             conflict("only the commit that is checked out can be built, not that of --hash-commit", hint)
         }
-        _ => Ok(()),
+        () => Ok(()),
     }
+}
+
+/// The SBOM that is asked for, as an attestation: its kind and the options of it.
+fn sbom(args: &PkgBuildArgs) -> Option<(String, String)> {
+    let options = match args.sbom_scanner.as_deref()? {
+        "false" => return None,
+        "" | "true" => String::new(),
+        image => format!("generator={image}"),
+    };
+    Some(("sbom".to_owned(), options))
 }
 
 /// The platforms that a package is built for: those asked for, or its own without those skipped.
@@ -89,25 +106,6 @@ pub(crate) fn package_platforms(args: &PkgBuildArgs, own: Vec<Platform>) -> Resu
     }
     let skipped = platforms("--skip-platforms", args.skip_platforms.as_slice())?;
     Ok(own.into_iter().filter(|platform| !skipped.iter().any(|skipped| skipped.serves(platform))).collect())
-}
-
-/// Builders by platform: the flag's over the environment's.
-pub(crate) fn builders(args: &BuilderArgs, around: &dyn Surroundings) -> Result<Vec<(Platform, String)>, RequestError> {
-    let mut found: Vec<(Platform, String)> = Vec::new();
-    let variable = variable(around, "BUILDERS");
-    for pair in variable.iter().chain(&args.builders).flat_map(|pairs| pairs.split(',')).map(str::trim) {
-        let invalid = |reason: &str| {
-            RequestError::invalid("--builders", pair, reason).or_hint("such as linux/arm64=docker-container://builder")
-        };
-        let (platform, builder) = pair
-            .split_once('=')
-            .filter(|(platform, builder)| platform.contains('/') && !builder.is_empty())
-            .ok_or_else(|| invalid("it is not PLATFORM=BUILDER"))?;
-        let platform: Platform = platform.parse().map_err(|_| invalid("it names no platform"))?;
-        found.retain(|(other, _)| !other.serves(&platform));
-        found.push((platform, builder.to_owned()));
-    }
-    Ok(found)
 }
 
 /// `--registry-creds REGISTRY=USER:PASSWORD` and `REGISTRY=TOKEN`, by the registry's host.
@@ -205,11 +203,6 @@ pub(crate) fn goal(
     args: &PkgBuildArgs,
     around: &dyn Surroundings,
 ) -> Result<Goal, crate::failure::Failure> {
-    let builders = builders(&args.builders, around)?;
-    let maker = |platform: &Platform| {
-        let builder = builders.iter().find(|(theirs, _)| theirs.serves(platform));
-        builder.map_or(Maker::Embedded, |(_, name)| Maker::Builder(name.clone()))
-    };
     let images = package.docker_images.clone().map(|images| ContextImages {
         images: images.images,
         target: images.target,
@@ -217,7 +210,7 @@ pub(crate) fn goal(
     });
     Ok(Goal {
         name: package.reference()?,
-        platforms: platforms.into_iter().map(|platform| (platform.clone(), maker(&platform))).collect(),
+        platforms,
         policy: match () {
             () if args.force => Policy::Force,
             () if args.nobuild => Policy::Skip,
@@ -262,6 +255,8 @@ fn request(
             agents: agent::agents(&args.ssh, around)?,
             ..SandboxOptions::default()
         },
+        builders: package_builders(&args.builders, around)?,
+        attestations: sbom(args).into_iter().collect(),
     })
 }
 
@@ -310,10 +305,11 @@ fn build_args(package: &Package, facts: Facts, around: &dyn Surroundings) -> BTr
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    struct Around(&'static [(&'static str, &'static str)]);
+    /// Surroundings that have some variables, and nothing else.
+    pub(crate) struct Around(pub(crate) &'static [(&'static str, &'static str)]);
 
     impl Surroundings for Around {
         fn variable(&self, name: &str) -> Option<String> {
@@ -342,19 +338,6 @@ mod tests {
         assert_eq!(variable(&around, "PKG_ORG").as_deref(), Some("ours"));
         assert_eq!(variable(&Around(&[("LINUXKIT_PKG_ORG", "theirs")]), "PKG_ORG").as_deref(), Some("theirs"));
         assert_eq!(variable(&Around(&[("LINUXKIT_PKG_ORG", "")]), "PKG_ORG"), None);
-    }
-
-    #[test]
-    fn builders_of_the_flag_come_before_the_environments() {
-        let around = Around(&[("LINUXKIT_BUILDERS", "linux/arm64=env,linux/amd64=env")]);
-        let args = BuilderArgs { builders: Some("linux/arm64=flag".into()), ..BuilderArgs::default() };
-        let found = builders(&args, &around).unwrap();
-        let found: Vec<_> = found.iter().map(|(platform, name)| format!("{platform}={name}")).collect();
-        assert_eq!(found, ["linux/amd64=env", "linux/arm64=flag"]);
-        for wrong in ["arm64=x", "linux/arm64=", "linux/arm64"] {
-            let args = BuilderArgs { builders: Some(wrong.into()), ..BuilderArgs::default() };
-            assert!(builders(&args, &Around(&[])).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::{
-    ArchiveOptions, Batch, BuildRequest, Command, ContextSource, Destination, DockerfileSource, ImageForm,
+    ArchiveOptions, Batch, BuildRequest, Builders, Command, ContextSource, Destination, DockerfileSource, ImageForm,
     ImageOptions, Job, Output, PullPolicy, RunPolicy, SandboxOptions, TimestampPolicy,
 };
 use oci::Reference;
@@ -203,5 +203,7 @@ fn request(image: &PlannedImage, manner: &Manner) -> BuildRequest {
         timestamp: manner.timestamp,
         normalize_modes: manner.normalize_modes,
         sandbox: manner.sandbox.clone(),
+        builders: Builders::default(),
+        attestations: BTreeMap::new(),
     }
 }

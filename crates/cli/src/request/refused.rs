@@ -3,20 +3,18 @@
 use engine::{BuildRequest, ImageForm, Output};
 
 use super::output::{self, is_file_system};
-use super::{RequestError, Surroundings, csv, suggest};
-use crate::args::{BuildArgs, RefusedArgs, parse_bool};
+use super::{RequestError, Surroundings};
+use crate::args::{BuildArgs, RefusedArgs};
 
 /// Refuses flags for what is not there yet.
 pub(crate) fn check(args: &BuildArgs) -> Result<(), RequestError> {
-    unsupported_flags(&args.refused)?;
-    attestations(args)
+    unsupported_flags(&args.refused)
 }
 
 /// Each flag, whether it was given, why it is refused and what to do.
 fn unsupported_flags(args: &RefusedArgs) -> Result<(), RequestError> {
     let resources = args.resource_flag();
     let flags = [
-        (args.builder.is_some(), "--builder", "builds run in this process, not on a builder", "leave it out"),
         (
             resources.is_some(),
             resources.unwrap_or_default(),
@@ -57,50 +55,6 @@ impl RefusedArgs {
     }
 }
 
-/// Attestations that are asked for are refused; to ask for none is fine.
-fn attestations(args: &BuildArgs) -> Result<(), RequestError> {
-    for (flag, value) in [("--provenance", &args.provenance), ("--sbom", &args.sbom)] {
-        let Some(value) = value else { continue };
-        if parse_bool(value) != Ok(false) && !is_disabled(flag, value)? {
-            return Err(no_attestation(flag));
-        }
-    }
-    for text in &args.attests {
-        known_attestation(text)?;
-        if !is_disabled("--attest", text)? {
-            return Err(no_attestation("--attest"));
-        }
-    }
-    Ok(())
-}
-
-fn is_disabled(flag: &'static str, text: &str) -> Result<bool, RequestError> {
-    if parse_bool(text).is_ok() {
-        return Ok(false);
-    }
-    let disabled = csv::pairs(flag, text)?.into_iter().rfind(|(key, _)| key == "disabled");
-    let disabled = disabled.map(|(_, value)| parse_bool(&value)).transpose();
-    Ok(disabled.map_err(|reason| RequestError::invalid(flag, text, reason))?.unwrap_or_default())
-}
-
-fn known_attestation(text: &str) -> Result<(), RequestError> {
-    let kinds = ["provenance", "sbom"];
-    let kind = csv::pairs("--attest", text)?.into_iter().find(|(key, _)| key == "type");
-    match kind {
-        None => {
-            Err(RequestError::invalid("--attest", text, "there is no type= in it")
-                .or_hint("type=provenance or type=sbom"))
-        }
-        Some((_, kind)) if kinds.contains(&kind.as_str()) => Ok(()),
-        Some((_, kind)) => Err(RequestError::invalid("--attest", text, format!("unknown attestation {kind:?}"))
-            .or_hint(suggest::hint(&kind, &kinds))),
-    }
-}
-
-fn no_attestation(flag: &str) -> RequestError {
-    RequestError::unsupported(flag, "attestations are not made yet", "leave it out: none is the default here")
-}
-
 /// Refuses contradictions between outputs, names, platforms and files.
 pub(crate) fn conflicts(
     args: &BuildArgs,
@@ -111,6 +65,7 @@ pub(crate) fn conflicts(
     names_to_push(request)?;
     several_platforms(request)?;
     one_compression(request)?;
+    attestations(args, request)?;
     if args.offline && request.outputs.iter().any(is_pushed) {
         return Err(RequestError::conflict(
             "--offline talks to no registry, and an output is pushed to one",
@@ -124,6 +79,23 @@ pub(crate) fn conflicts(
         ));
     }
     Ok(())
+}
+
+/// Only builders make attestations.
+fn attestations(args: &BuildArgs, request: &BuildRequest) -> Result<(), RequestError> {
+    let flag = match (&args.provenance, &args.sbom) {
+        _ if !args.attests.is_empty() => "--attest",
+        (Some(_), None) => "--provenance",
+        _ => "--sbom",
+    };
+    match request.attestations.keys().next() {
+        Some(_) if request.builders.is_empty() => Err(RequestError::unsupported(
+            flag,
+            "attestations are made by BuildKit builders, and none is given",
+            "give --builder, or leave it out: none is the default here",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Standard output takes one thing, and no archive if it is a terminal.

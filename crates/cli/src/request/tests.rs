@@ -78,6 +78,7 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
         "--attest=type=sbom,disabled=true",
         "--build-arg=A=b",
         "--build-context=a=dir",
+        "--builder=docker://",
         "--cache-from=a",
         "--cache-to=type=inline",
         "--call=check",
@@ -110,7 +111,6 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
         "--ulimit=nofile=1",
     ];
     let refused_flags = [
-        "--builder=b",
         "--cpu-period=1",
         "--cpu-quota=1",
         "--cpu-shares=1",
@@ -141,6 +141,7 @@ fn every_flag_of_buildx_is_accepted_or_refused_with_a_reason() {
 /// What `build` takes is in the lists above, or is ours.
 fn every_flag_is_listed(known: &[&str]) {
     let ours = [
+        "builders",
         "isolation",
         "merge-layers",
         "normalize-modes",
@@ -280,8 +281,11 @@ fn attestations_may_be_declined() {
         ok(&[line, "."]);
     }
     for line in ["--provenance=true", "--provenance=mode=max", "--sbom=true", "--attest=type=sbom,generator=a"] {
-        assert!(refused(&[line, "."]).0.contains("attestations are not made yet"), "{line}");
+        assert!(refused(&[line, "."]).0.contains("attestations are made by BuildKit builders"), "{line}");
     }
+    let asked = ok(&["--builder=docker://", "--attest=type=sbom,generator=a", "--provenance=mode=max", "."]).request;
+    let asked: Vec<_> = asked.attestations.iter().map(|(kind, options)| format!("{kind} {options}")).collect();
+    assert_eq!(asked, ["provenance mode=max", "sbom generator=a"]);
     assert_eq!(refused(&["--attest=type=sbon", "."]).1, "did you mean \"sbom\"?");
 }
 

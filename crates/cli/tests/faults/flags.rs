@@ -84,6 +84,9 @@ const OWN_TESTS: &[&str] = &[
     "--cgroup-parent",
     "--isolation",
     "--runtime",
+    // tests/builders.
+    "--builder",
+    "--builders",
 ];
 
 /// Options of `type=image`, `type=oci` and the like, each with its effect.

@@ -75,7 +75,10 @@ fn bad_outputs() {
 
 #[test]
 fn what_is_not_there_yet_says_why() {
-    let attest = ("attestations are not made yet", "leave it out: none is the default here");
+    let attest = (
+        "attestations are made by BuildKit builders, and none is given",
+        "give --builder, or leave it out: none is the default here",
+    );
     let limit = (
         "buildx knows no such limit for BuildKit either",
         "limit the whole build, such as with systemd-run, or use --ulimit and --cgroup-parent",
@@ -90,7 +93,6 @@ fn what_is_not_there_yet_says_why() {
         ("--sbom=true", "--sbom", attest.0, attest.1),
         ("--provenance=mode=max", "--provenance", attest.0, attest.1),
         ("--attest=type=sbom", "--attest", attest.0, attest.1),
-        ("--builder=x", "--builder", "builds run in this process, not on a builder", "leave it out"),
         ("--memory=1g", "--memory", limit.0, limit.1),
         ("--resource=memory=1g", "--resource", limit.0, limit.1),
         (

@@ -87,7 +87,7 @@ fn flags_that_contradict_each_other_are_refused() {
     refused(&["--sbom-scanner=image"], "SBOMs are made by BuildKit");
     refused(&["--builders=linux/amd64"], "--builders");
     refused(&["--registry-creds=example.org"], "--registry-creds");
-    refused(&["--hash=x", "--force", "--platforms=linux/amd64", "--builders=linux/amd64=far"], "the builder far");
+    refused(&["--hash=x", "--force", "--platforms=linux/amd64", "--builder=far"], "\"far\" is no address of a builder");
     ground.refused("build", "a", &["--network", "--nonetwork"]);
     ground.refused("build", "a", &["--disable-cache", "--enable-cache"]);
 }

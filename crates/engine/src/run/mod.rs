@@ -33,10 +33,12 @@ use crate::event::{Events, Log};
 use crate::layers::{LayerRef, Layers, blocking};
 use crate::{Entitlement, Error, SandboxOptions, TimestampPolicy};
 
+pub(crate) use agent::Served as ServedAgent;
 pub use agent::{AgentKey, AgentKeyError};
 pub use carry::CacheMounts;
 pub use error::RunError;
 pub(crate) use key::{Prepared, key};
+pub(crate) use mounts::read_secret;
 use process::{Kept, Run};
 use scratch::Scratch;
 use trees::Trees;

@@ -46,7 +46,7 @@ pub(crate) fn secret(mount: &Mount, options: &SandboxOptions) -> Result<Given, R
 }
 
 /// The bytes of a secret; nothing where its variable is not set.
-fn read_secret(id: &str, source: &SecretSource) -> Result<Option<Vec<u8>>, RunError> {
+pub(crate) fn read_secret(id: &str, source: &SecretSource) -> Result<Option<Vec<u8>>, RunError> {
     let content = match source {
         SecretSource::Variable(name) => match std::env::var_os(name) {
             Some(value) => std::os::unix::ffi::OsStringExt::into_vec(value),

@@ -135,6 +135,8 @@ fn request(case: &Case, on_disk: &MaterializedCase, layout: &Path) -> BuildReque
         timestamp: TimestampPolicy::Default,
         normalize_modes: false,
         sandbox: sandbox(case, on_disk),
+        builders: shipsmith_engine::Builders::default(),
+        attestations: BTreeMap::new(),
     }
 }
 

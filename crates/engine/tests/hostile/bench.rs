@@ -189,6 +189,8 @@ impl Bench {
             timestamp: TimestampPolicy::Default,
             normalize_modes: false,
             sandbox: SandboxOptions::default(),
+            builders: shipsmith_engine::Builders::default(),
+            attestations: BTreeMap::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Docker's archive (moby `image/spec`, v1.2): `manifest.json` names a config and layer tars by their paths in the archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 
@@ -9,7 +9,7 @@ use oci::{Descriptor, DiffId, Digest, Hasher, ImageConfig, LayerEncoding, Manife
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use crate::archive::import::{Imported, register};
+use crate::archive::import::Imported;
 use crate::archive::staged::{Staged, StagedArchive};
 use crate::error::At;
 use crate::verify::copy_hashed;
@@ -26,8 +26,8 @@ pub(super) struct DockerImage {
     pub(super) layers: Vec<String>,
 }
 
-/// Imports all images of a Docker archive.
-pub(super) fn import(store: &Store, archive: &StagedArchive, manifest: &[u8]) -> Result<Vec<Imported>, Error> {
+/// Brings all images of a Docker archive.
+pub(super) fn read(store: &Store, archive: &StagedArchive, manifest: &[u8]) -> Result<Vec<Imported>, Error> {
     let images: Vec<DockerImage> =
         serde_json::from_slice(manifest).map_err(|error| Error::malformed("manifest.json", error))?;
     let mut imported = Vec::new();
@@ -36,10 +36,10 @@ pub(super) fn import(store: &Store, archive: &StagedArchive, manifest: &[u8]) ->
         let tags = image.repo_tags.unwrap_or_default();
         for tag in &tags {
             let reference: Reference = tag.parse().map_err(|error| Error::malformed("manifest.json", error))?;
-            imported.push(register(store, Some(reference.or_latest()), descriptor.clone())?);
+            imported.push(Imported { reference: Some(reference.or_latest()), image: descriptor.clone() });
         }
         if tags.is_empty() {
-            imported.push(register(store, None, descriptor)?);
+            imported.push(Imported { reference: None, image: descriptor });
         }
     }
     Ok(imported)
@@ -53,12 +53,16 @@ fn import_image(store: &Store, archive: &StagedArchive, image: &DockerImage) -> 
         let reason = format!("its config names {} layers, its manifest.json {}", diff_ids.len(), image.layers.len());
         return Err(Error::Archive(reason));
     }
-    let mut layers = Vec::new();
-    for (name, diff_id) in image.layers.iter().zip(diff_ids) {
-        let layer = describe_layer(part(archive, name)?, diff_id)?;
-        archive.adopt(store, name, &layer)?;
-        store.put_diff_id(&layer.digest, diff_id)?;
-        layers.push(layer);
+    let named = || image.layers.iter().zip(diff_ids);
+    // Equal layers may be one file, which is taken once.
+    let layers = named().map(|(name, diff_id)| describe_layer(part(archive, name)?, diff_id));
+    let layers = layers.collect::<Result<Vec<_>, Error>>()?;
+    let mut taken = BTreeSet::new();
+    for ((name, diff_id), layer) in named().zip(&layers) {
+        if taken.insert(&layer.digest) {
+            archive.adopt(store, name, layer)?;
+            store.put_diff_id(&layer.digest, diff_id)?;
+        }
     }
     archive.adopt(store, &image.config, &config)?;
     let manifest = Manifest {

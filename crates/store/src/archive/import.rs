@@ -28,7 +28,7 @@ impl Store {
     /// As [`Store::import_archive`].
     pub fn import(&self, path: &Path) -> Result<Vec<Imported>, Error> {
         if layout::is_layout(path) {
-            return layout::import(self, &LayoutDir(path.to_owned()));
+            return register(self, layout::read(self, &LayoutDir(path.to_owned()))?);
         }
         let file = File::open(path).at("open", path)?;
         if file.metadata().at("stat", path)?.is_dir() {
@@ -45,24 +45,35 @@ impl Store {
     /// # Errors
     /// When the archive is malformed, lacks a part, or a part is not what it should be. The store is then as before.
     pub fn import_archive(&self, archive: impl Read + Send) -> Result<Vec<Imported>, Error> {
+        register(self, self.read_archive(archive)?)
+    }
+
+    /// As [`Store::import_archive`], but nothing gets its name: whoever made the archive has no say in what names mean
+    /// here. The images stay while this process works with the store.
+    ///
+    /// # Errors
+    /// As [`Store::import_archive`].
+    pub fn read_archive(&self, archive: impl Read + Send) -> Result<Vec<Imported>, Error> {
         self.lease()?;
         let (_, tar) = layer::decompress(archive).map_err(|error| Error::Archive(error.to_string()))?;
         let archive = StagedArchive::read(self, tar)?;
         if archive.get("oci-layout").is_some() && archive.get("index.json").is_some() {
-            return layout::import(self, &archive);
+            return layout::read(self, &archive);
         }
         match archive.document("manifest.json")? {
-            Some(manifest) => docker::import(self, &archive, &manifest),
+            Some(manifest) => docker::read(self, &archive, &manifest),
             None => Err(Error::Archive("it has neither oci-layout and index.json nor manifest.json".into())),
         }
     }
 }
 
-/// Names or keeps an image whose parts are all here.
-pub(super) fn register(store: &Store, reference: Option<Reference>, image: Descriptor) -> Result<Imported, Error> {
-    match &reference {
-        Some(reference) => store.tag(reference, &image)?,
-        None => store.keep(&image)?,
+/// Names or keeps images whose parts are all here.
+fn register(store: &Store, images: Vec<Imported>) -> Result<Vec<Imported>, Error> {
+    for Imported { reference, image } in &images {
+        match reference {
+            Some(reference) => store.tag(reference, image)?,
+            None => store.keep(image)?,
+        }
     }
-    Ok(Imported { reference, image })
+    Ok(images)
 }

@@ -73,8 +73,8 @@ impl Parts for LayoutDir {
     }
 }
 
-/// Imports all images of a layout: contents first, then documents, names last.
-pub(super) fn import(store: &Store, parts: &dyn Parts) -> Result<Vec<Imported>, Error> {
+/// Brings all images of a layout: contents first, then documents.
+pub(super) fn read(store: &Store, parts: &dyn Parts) -> Result<Vec<Imported>, Error> {
     let marker = parts.document("oci-layout")?.ok_or_else(|| Error::Archive("it has no oci-layout".into()))?;
     LayoutMarker::check(&marker).map_err(Error::Archive)?;
     let index = parts.document("index.json")?.ok_or_else(|| Error::Archive("it has no index.json".into()))?;
@@ -86,8 +86,7 @@ pub(super) fn import(store: &Store, parts: &dyn Parts) -> Result<Vec<Imported>, 
             return Err(Error::Archive(format!("it lacks blob {}", descriptor.digest)));
         }
     }
-    let images = index.manifests.iter();
-    images.map(|entry| super::import::register(store, name_of(entry), unnamed(entry))).collect()
+    Ok(index.manifests.iter().map(|entry| Imported { reference: name_of(entry), image: unnamed(entry) }).collect())
 }
 
 /// The name of a blob in a layout.

@@ -223,6 +223,48 @@ fn an_old_docker_archive_is_checked_against_its_config() -> Outcome {
 }
 
 #[test]
+fn a_layer_that_a_docker_archive_names_twice_is_taken_once() -> Outcome {
+    let (_dir, store) = new_store()?;
+    let layer = parts(&store, &put_image(&store, "hello")?)?.pop().ok_or("it has a layer")?;
+    let rootfs = serde_json::json!({ "type": "layers", "diff_ids": [layer.as_str(), layer.as_str()] });
+    let config = serde_json::json!({ "architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs });
+    let config = serde_json::to_vec(&config)?;
+    let name = format!("{}.json", Digest::of(&config).hex());
+    let manifest = format!(r#"[{{"Config":"{name}","RepoTags":null,"Layers":["a/layer.tar","a/layer.tar"]}}]"#);
+    let files: BTreeMap<String, Vec<u8>> = BTreeMap::from([
+        ("manifest.json".into(), manifest.into_bytes()),
+        (name, config),
+        ("a/layer.tar".into(), fs::read(store.blob_path(&layer))?),
+    ]);
+    let (_other_dir, other) = new_store()?;
+    let image = other.import_archive(pack(&files).as_slice())?.remove(0).image;
+    assert_eq!(other.manifest(&image.digest)?.layers.len(), 2);
+    assert!(other.verify()?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn what_is_only_read_gets_no_name() -> Outcome {
+    let (_dir, store) = new_store()?;
+    let theirs = put_image(&store, "theirs")?;
+    let archives = [
+        store.export_oci(&[named(&theirs, &["app:v1"])], Vec::new())?,
+        store.export_docker(&[named(&theirs, &["app:v1"])], Vec::new())?,
+    ];
+    for archive in archives {
+        let (_other_dir, other) = new_store()?;
+        let name = "app:v1".parse()?;
+        let ours = put_image(&other, "ours")?;
+        other.tag(&name, &ours)?;
+        let read = other.read_archive(archive.as_slice())?;
+        assert_eq!(other.manifest(&read[0].image.digest)?.layers, store.manifest(&theirs.digest)?.layers);
+        assert_eq!(other.resolve(&name)?.map(|image| image.digest), Some(ours.digest));
+        assert_eq!((other.tags()?.len(), other.dangling()?.len()), (1, 0));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_compressed_layer_in_a_docker_archive_stays_as_it_is() -> Outcome {
     let (_dir, store) = new_store()?;
     for compression in [layer::Compression::Gzip { level: 1 }, layer::Compression::Zstd { level: 1 }] {

@@ -110,8 +110,13 @@ fn names_given_at_once_are_all_given() -> Outcome {
     let images: Vec<_> = (0..64).map(|n| put_image(&store, &n.to_string())).collect::<Result<_, _>>()?;
     let name = |n: usize| reference(&format!("app{n}"));
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            images.iter().enumerate().map(|(n, image)| scope.spawn(|| store.tag(&name(n), image))).collect();
+        let give = |(n, image)| {
+            scope.spawn({
+                let (store, name) = (&store, name(n));
+                move || store.tag(&name, image)
+            })
+        };
+        let threads: Vec<_> = images.iter().enumerate().map(give).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
     })?;
     for (n, image) in images.iter().enumerate() {

@@ -27,7 +27,7 @@ struct Task {
 
 /// Builds what is nowhere yet, pushes and loads what is asked for.
 pub(super) fn run(args: &PkgBuildArgs, package: &PackageArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    check_pkg(args, package)?;
+    check_pkg(args, package, &Process)?;
     let display = request::display(args.progress, false, &Process)?;
     let engine = Engine::new(store(global)?, client(package)?);
     let tasks = tasks(args, package, &engine)?;
@@ -134,8 +134,8 @@ fn facts(
 fn say(task: &Task) -> Result<(), Failure> {
     let request = &task.goal.request;
     print_line(&task.goal.name.to_string())?;
-    for (platform, maker) in &task.goal.platforms {
-        print_line(&format!("  platform {platform}: {maker:?}, {:?}", task.goal.policy))?;
+    for platform in &task.goal.platforms {
+        print_line(&format!("  platform {platform}: {:?}", task.goal.policy))?;
     }
     print_line(&format!("  dockerfile {:?}", request.dockerfile))?;
     print_line(&format!("  network {:?}", request.sandbox.network))?;
@@ -155,10 +155,9 @@ async fn precache(engine: &Engine, args: &PkgBuildArgs, tasks: &[Task]) -> Resul
         let path = task.package.directory.join(task.package.dockerfile(args.dockerfile.as_deref())?);
         let text = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
         let values: Vec<(String, String)> = task.goal.request.build_args.clone().into_iter().collect();
-        let platforms: Vec<Platform> = task.goal.platforms.iter().map(|(platform, _)| platform.clone()).collect();
         for base in project::pkg::bases(&path.display().to_string(), &text, &values)? {
             if !own.contains(&&base) {
-                engine.precache(&base, &platforms).await?;
+                engine.precache(&base, &task.goal.platforms).await?;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `shipsmith pkg` and `shipsmith cache`: packages, as linuxkit's users know them.
 
 mod build;
+mod builder;
 mod cache;
 mod load;
 mod tags;
@@ -9,7 +10,7 @@ use registry::{Client, Config};
 
 use super::open_store;
 use crate::args::{GlobalArgs, PackageArgs, PkgArgs, PkgCommand};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::request::{self, Process};
 
 pub(super) use cache::run as cache;
@@ -26,10 +27,7 @@ pub(super) fn run(args: PkgArgs, global: &GlobalArgs) -> Result<(), Failure> {
         PkgCommand::ShowTag(args) => tags::show(&args, &package, global),
         PkgCommand::Manifest(args) => tags::manifest(&args, &package, global),
         PkgCommand::RemoteTag(args) => tags::remote(&args, &package),
-        PkgCommand::Builder(_) => {
-            let hint = "`shipsmith cache prune` looks after the local store, which is where packages are built";
-            Err(Failure::new(Exit::Usage, "there are no BuildKit builders to look after").with_hint(Some(hint.into())))
-        }
+        PkgCommand::Builder(command) => builder::run(&command),
     }
 }
 
