@@ -145,7 +145,7 @@ fn describe(command: &mut Command, case: &Case, on_disk: &MaterializedCase) {
     for (number, (name, context)) in on_disk.named_contexts.iter().enumerate() {
         let (flag, source) = match context {
             NamedContext::Directory(path) => {
-                (Some(format!("--local=n{number}={}", path.display())), format!("local:n{number}"))
+                (Some(format!("--local={name}={}", path.display())), format!("local:{name}"))
             }
             NamedContext::DockerImage(image) => (None, format!("docker-image://{image}")),
             NamedContext::OciLayout(path) => {
@@ -223,7 +223,7 @@ fn asked(corpus: &Corpus, wanted: &str) -> (Vec<Case>, Vec<Case>) {
     let known = known.iter().map(|dir| Case::load(dir).expect("a case"));
     let new = new.iter().map(|dir| Case::load_request(dir).expect("a case"));
     let is_asked = |case: &Case| {
-        let frontend = String::from_utf8_lossy(&case.dockerfile).contains("syntax");
+        let frontend = String::from_utf8_lossy(&case.dockerfile).to_lowercase().contains("syntax");
         !frontend && (wanted == "all" || case.name.contains(wanted))
     };
     (known.filter(is_asked).collect(), new.filter(is_asked).collect())
@@ -246,7 +246,15 @@ fn buildkit_agrees_with_the_corpus() {
         new.iter().enumerate().for_each(|(number, case)| record(case, &build(10_000 + number, case)));
         eprintln!("{} cases recorded", new.len());
     }
-    let verdict = Verdict::of(&known, 2, |number, case| wrong(&case.expectation, &build(number, case)));
-    eprintln!("{} cases agree, {} differ", verdict.judged - verdict.wrong.len(), verdict.wrong.len());
+    let judge = |number: usize, case: &Case| wrong(&case.expectation, &build(number, case));
+    let first = Verdict::of(&known, 2, judge);
+    // One daemon keeps what clients sent under a context's name for the next that sends one, with directories of which
+    // that one asks nothing: a wildcard may find another case's.
+    let again: Vec<Case> = known.into_iter().filter(|case| first.wrong.contains_key(&case.name)).collect();
+    let verdict = Verdict::of(&again, 1, |number, case| {
+        buildkit.client(&["prune", "--all"]).output().expect("buildctl can be started");
+        judge(20_000 + number, case)
+    });
+    eprintln!("{} cases agree, {} differ", first.judged - verdict.wrong.len(), verdict.wrong.len());
     assert!(verdict.wrong.is_empty(), "{verdict}");
 }

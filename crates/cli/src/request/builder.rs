@@ -23,8 +23,10 @@ pub(crate) fn builders(
     if let Some(text) = builder.filter(|text| !text.is_empty()) {
         builders.default = Some(address("--builder", text)?);
     }
-    let environment = variable(around, "BUILDERS");
-    let texts = environment.iter().map(|text| ("SHIPSMITH_BUILDERS", text));
+    let names = ["SHIPSMITH_BUILDERS", "LINUXKIT_BUILDERS"];
+    let environment =
+        names.into_iter().find_map(|name| Some((name, around.variable(name).filter(|value| !value.is_empty())?)));
+    let texts = environment.iter().map(|(name, text)| (*name, text));
     for (flag, text) in texts.chain(by_platform.iter().map(|text| ("--builders", text))) {
         for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
             let (platform, builder) = assignment(flag, pair)?;

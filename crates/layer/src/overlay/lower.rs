@@ -16,7 +16,7 @@ use super::root::{merged_root, note_root, plain_root};
 use super::{Owners, Scheme, is_whiteout};
 use crate::resolve::resolve_by;
 use crate::tar::{Dialect, Reader};
-use crate::{Entry, EntryKind, Error};
+use crate::{Entry, EntryKind, Error, TreeError};
 
 /// The memory that the directories of one layer may take: they are described when all is in them.
 const MAX_MEMORY: usize = 512 << 20;
@@ -178,7 +178,10 @@ impl<'a> Unpacker<'a> {
 
     /// What a whiteout names may never have existed; where its directory is none either, there is nothing to do.
     fn hide(&mut self, path: &TreePath) -> Result<(), Error> {
-        let real = self.followed_parent(path)?;
+        let real = match self.followed_parent(path) {
+            Err(Error::Tree(TreeError::NotADirectory(_))) => return Ok(()),
+            real => real?,
+        };
         let parent = real.parent().unwrap_or_default();
         if !parent.is_root() && !self.look(&parent)?.is_some_and(|entry| entry.is_dir()) {
             return Ok(());

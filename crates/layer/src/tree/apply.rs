@@ -7,7 +7,7 @@ use rootfs::TreePath;
 use super::node::{Node, Place};
 use super::{TarSource, Tree};
 use crate::resolve::resolve_by;
-use crate::{Entry, EntryKind, Error, IndexEntry, LayerIndex, resolve};
+use crate::{Entry, EntryKind, Error, IndexEntry, LayerIndex, TreeError, resolve};
 
 /// The memory that directories may take which no layer describes: the path of one file can imply two thousand of them.
 const MAX_IMPLIED: usize = 512 << 20;
@@ -42,10 +42,10 @@ impl Tree {
             Arc::make_mut(&mut self.root).describe(Arc::clone(entry), layer);
             return Ok(());
         };
-        let parent = self.followed(&parent)?;
         if entry.kind == EntryKind::Whiteout {
             return self.hide(below, &parent, name);
         }
+        let parent = self.followed(&parent)?;
         let node = match &entry.kind {
             EntryKind::Hardlink { target } => {
                 // Room first: it may be the target that is in the way.
@@ -58,9 +58,13 @@ impl Tree {
         Ok(())
     }
 
-    /// What a whiteout names may never have existed; then there is nothing to do.
+    /// What a whiteout names may never have existed; where its directory is none either, there is nothing to do.
     fn hide(&mut self, below: &Tree, parent: &TreePath, name: &[u8]) -> Result<(), Error> {
         let layer = self.layers;
+        let parent = match self.followed(parent) {
+            Err(Error::Tree(TreeError::NotADirectory(_))) => return Ok(()),
+            parent => &parent?,
+        };
         if self.node(parent).is_some_and(|node| node.child(name).is_some()) {
             self.dir_mut(below, parent)?.hide(name, layer);
         }
