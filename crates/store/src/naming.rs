@@ -80,7 +80,10 @@ impl Store {
         let all = mem::take(&mut *self.waiting());
         let given = lock.and_then(|lock| {
             let tags: Vec<_> = all.iter().flat_map(|wanted| &wanted.tags).collect();
-            self.update_locked(&lock, |entries| Ok(tags::give(entries, &tags)))
+            self.update_locked(&lock, |entries| {
+                tags::give(entries, &tags);
+                Ok(())
+            })
         });
         match &given {
             Ok(()) => all.iter().for_each(|wanted| wanted.given.store(true, Ordering::Relaxed)),

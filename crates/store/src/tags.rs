@@ -47,7 +47,10 @@ impl Store {
         let image = change(now.as_ref())?;
         self.need(&image)?;
         let tag = (reference, image);
-        self.update_locked(&lock, |entries| Ok(give(entries, &[&tag])))?;
+        self.update_locked(&lock, |entries| {
+            give(entries, &[&tag]);
+            Ok(())
+        })?;
         let (_, image) = tag;
         Ok(image)
     }

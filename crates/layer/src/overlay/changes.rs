@@ -341,8 +341,9 @@ impl<'a, W: Write> Walk<'a, W> {
         let (Some(name), true) = (frame.path.file_name(), self.tidies()) else { return Ok(()) };
         let here = self.here()?;
         let unchanged = frame.pending.is_some();
-        if unchanged && !frame.opaque {
-            here.upper.remove_dir(name)?;
+        // What was made again as it is below goes with all that it holds, once nothing above hides what is below.
+        if unchanged && self.frames.last().is_none_or(|above| !above.opaque) {
+            self.diff.root.remove_all(&frame.path)?;
             self.touch();
             return Ok(());
         }

@@ -18,9 +18,9 @@ fn base() -> Vec<Member> {
     members
 }
 
-fn stack(scheme: Scheme) -> Stack {
+fn stack(scheme: Scheme, base: &[Member]) -> Stack {
     let mut stack = Stack::new(scheme);
-    stack.push(write(&base(), Compression::None, 1).1).expect("unpacked");
+    stack.push(write(base, Compression::None, 1).1).expect("unpacked");
     stack
 }
 
@@ -46,11 +46,15 @@ fn text(path: &TreePath) -> String {
 /// What the layer says after something was done to the base, by an overlay and by a copy; and whether the directory that is kept, the
 /// layer unpacked, and the tree agree.
 fn changed(test: &str, expected: &[&str], change: impl Fn(&Path)) {
+    changed_over(&base(), test, expected, change);
+}
+
+fn changed_over(base: &[Member], test: &str, expected: &[&str], change: impl Fn(&Path)) {
     if !may_mount(test) {
         return;
     }
     for scheme in schemes() {
-        let mut stack = stack(*scheme);
+        let mut stack = stack(*scheme, base);
         let mounted = stack.mount("upper");
         change(&mounted.path());
         drop(mounted);
@@ -187,7 +191,7 @@ fn a_name_that_would_be_a_whiteout_is_refused() {
     if !may_mount("changing::a_name_that_would_be_a_whiteout_is_refused") {
         return;
     }
-    let stack = stack(schemes()[0]);
+    let stack = stack(schemes()[0], &base());
     let mounted = stack.mount("upper");
     fs::write(mounted.path().join(".wh.x"), "x").expect("written");
     drop(mounted);
@@ -203,7 +207,7 @@ fn times_that_a_step_made_become_one_and_the_directory_has_them_too() {
     if !may_mount("changing::times_that_a_step_made_become_one_and_the_directory_has_them_too") {
         return;
     }
-    let stack = stack(schemes()[0]);
+    let stack = stack(schemes()[0], &base());
     let mounted = stack.mount("upper");
     fs::write(mounted.path().join("now"), "x").expect("written");
     fs::write(mounted.path().join("old"), "x").expect("written");
@@ -228,7 +232,7 @@ fn an_owner_kept_aside_is_told_and_stays() {
     if !may_mount("changing::an_owner_kept_aside_is_told_and_stays") {
         return;
     }
-    let stack = stack(crate::mounted::SCHEMES[2]);
+    let stack = stack(crate::mounted::SCHEMES[2], &base());
     let mounted = stack.mount("upper");
     fs::write(mounted.path().join("mine"), "x").expect("written");
     fs::set_permissions(mounted.path().join("d/a"), Permissions::from_mode(0o600)).expect("set");
@@ -242,4 +246,18 @@ fn an_owner_kept_aside_is_told_and_stays() {
     assert_eq!((mine.entry.uid, mine.entry.gid), (5, 6));
     let seen = stack.view(&[&upper]).seen();
     assert_eq!(seen.get(&path("mine")).map(|file| file.entry.uid), Some(5));
+}
+
+#[test]
+fn what_is_made_again_as_it_was_is_no_change() {
+    let base = [dir("d"), dir("d/inner"), dir("d/inner/empty")];
+    changed_over(&base, "changing::what_is_made_again_as_it_was_is_no_change", &[], |root| {
+        fs::remove_dir_all(root.join("d/inner")).expect("removed");
+        fs::create_dir_all(root.join("d/inner/empty")).expect("made");
+    });
+    changed_over(&base, "changing::what_is_made_again_as_it_was_is_no_change", &["d d", "f d/new"], |root| {
+        fs::remove_dir_all(root.join("d/inner")).expect("removed");
+        fs::create_dir_all(root.join("d/inner/empty")).expect("made");
+        fs::write(root.join("d/new"), "new").expect("written");
+    });
 }
