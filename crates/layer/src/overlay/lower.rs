@@ -130,7 +130,7 @@ impl<'a> Unpacker<'a> {
         self.maker.make(&dir, &name, entry, content)
     }
 
-    /// A link's own header says nothing that the file's does not.
+    /// A link's own header says nothing that the file's does not. A link to itself makes a file below this layer's own.
     fn put_link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), Error> {
         let missing = || Error::Apply { path: path.clone(), problem: "its hard link's target is missing" };
         // Room first: it may be the target that is in the way.
@@ -145,6 +145,7 @@ impl<'a> Unpacker<'a> {
             self.copy_up(&target, &from, &existing)?;
         }
         if dir.path() == from.path() && name == existing {
+            self.borrowed.remove(&target);
             return Ok(());
         }
         if target.starts_with(&dir.path().join(&name)?) {

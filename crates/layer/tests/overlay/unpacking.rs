@@ -152,6 +152,19 @@ fn what_a_layer_only_passes_through_is_not_its_own() {
 }
 
 #[test]
+fn a_link_to_itself_makes_a_file_below_the_layer_s_own() {
+    let base = vec![file("f", "1")];
+    agrees(
+        "unpacking::a_link_to_itself_makes_a_file_below_the_layer_s_own",
+        &[base.clone(), vec![hardlink("f", "f"), whiteout("f")]],
+    );
+    let mut stack = Stack::new(MINE);
+    stack.push(tar(&base)).expect("unpacked");
+    let refused = stack.push(tar(&[hardlink("f", "f"), file("f/x", "2")])).expect_err("it is a file");
+    assert!(refused.to_string().contains("/f: it is to be a directory"), "{refused}");
+}
+
+#[test]
 fn the_root_can_be_opaque() {
     let base = vec![dir("d"), file("d/old", "1"), file("gone", "1"), file("changed", "1")];
     let layer = vec![dir("d"), file("d/new", "2"), opaque(""), file("changed", "2")];
