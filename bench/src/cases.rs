@@ -44,16 +44,17 @@ fn app(context: &Path) -> PathBuf {
     context.join("app")
 }
 
-/// All six images at once, by one command.
+/// All six images at once, by one command. Each output has names of its own: what another pushed there is a change.
 fn six_builds(workspace: &Workspace, store: &Path, output: &str) -> Result<Vec<Command>, Failure> {
+    let own = output.replace(['=', ','], "-");
     let image = |(number, context): (usize, &PathBuf)| Image {
-        name: format!("image{number}"),
+        name: format!("image{number}-{own}"),
         context: context.clone(),
         dockerfile: None,
         platforms: Vec::new(),
     };
     let images: Vec<Image> = workspace.images.iter().enumerate().map(image).collect();
-    let file = format!("six-{}.json", output.replace(['=', ','], "-"));
+    let file = format!("six-{own}.json");
     Ok(vec![workspace.bake(&file, store, &images, output)?])
 }
 

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::file::{Identity, read_unchanged};
 use crate::filter::{Filter, Sight};
 use crate::listing::Listings;
+use crate::stamp;
 
 /// A directory, seen as BuildKit transfers it: what its .dockerignore leaves, all owned by root, modes as they are, without
 /// extended attributes (the transfer sets them before it changes owners, so that none arrives).
@@ -190,6 +191,15 @@ impl SourceTree for Directory {
         };
         let several = seen.filter(|seen| seen.kind == FileKind::File && seen.links > 1);
         Ok(several.map(|seen| FileIdentity(seen.device, seen.inode)))
+    }
+
+    fn fingerprint(&self, path: &TreePath) -> Result<Option<Fingerprint>, TreeError> {
+        let Some(metadata) = self.visible(path)?.filter(|_| self.mtime.is_none()) else { return Ok(None) };
+        if metadata.kind != FileKind::Directory {
+            return Ok(Some(stamp::of_file(&metadata)));
+        }
+        let state = self.filter.inside(path);
+        state.map(|state| stamp::of_directory(&self.root, &self.filter, (path.clone(), &metadata, state))).transpose()
     }
 }
 

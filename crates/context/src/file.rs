@@ -24,11 +24,20 @@ pub(crate) struct Identity {
 impl Identity {
     /// Stands for the bytes, as far as the file system tells.
     pub(crate) fn fingerprint(self) -> Fingerprint {
+        Fingerprint { key: self.numbers().as_flattened().to_vec(), changed: Some(self.changed()) }
+    }
+
+    /// All of it, for keys.
+    pub(crate) fn numbers(self) -> [[u8; 8]; 7] {
+        let times = [self.mtime.0, self.mtime.1, self.ctime.0, self.ctime.1].map(i64::cast_unsigned);
+        let [mtime, mtime_nanos, ctime, ctime_nanos] = times;
+        [self.device, self.inode, self.size, mtime, mtime_nanos, ctime, ctime_nanos].map(u64::to_le_bytes)
+    }
+
+    /// The last change of anything, in nanoseconds since 1970.
+    pub(crate) fn changed(self) -> i128 {
         let nanoseconds = |(seconds, nanos)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        let changed = nanoseconds(self.mtime).max(nanoseconds(self.ctime));
-        let times = [self.mtime.0, self.mtime.1, self.ctime.0, self.ctime.1].map(i64::to_le_bytes);
-        let numbers = [self.device, self.inode, self.size].map(u64::to_le_bytes);
-        Fingerprint { key: [numbers.as_flattened(), times.as_flattened()].concat(), changed: Some(changed) }
+        nanoseconds(self.mtime).max(nanoseconds(self.ctime))
     }
 
     fn of(meta: &Metadata) -> Self {

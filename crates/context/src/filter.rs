@@ -33,6 +33,11 @@ impl Filter {
         Self { patterns: patterns.filter(|patterns| !patterns.is_empty()), walked: Mutex::default() }
     }
 
+    /// Whether nothing is left out.
+    pub(crate) fn shows_all(&self) -> bool {
+        self.patterns.is_none()
+    }
+
     /// The state of the walk inside `dir`; `None` when the walk does not come there.
     pub(crate) fn inside(&self, dir: &TreePath) -> Option<Matched> {
         if self.patterns.is_none() {

@@ -15,6 +15,7 @@ pub mod http;
 mod listing;
 mod mapped;
 mod spool;
+mod stamp;
 mod union;
 
 pub use archive::{MAX_TREE, TarContext};

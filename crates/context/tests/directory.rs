@@ -181,6 +181,61 @@ fn the_stat_key_tells_hard_links_and_changes() {
     assert_eq!(tree.stat_key(&TreePath::root()).expect("readable"), None);
 }
 
+/// A change to a directory with something that stands for it, and whether it is to be seen.
+type Change = (&'static str, bool, fn(&Path));
+
+#[test]
+fn what_stands_for_a_tree_changes_with_all_that_is_visible_in_it() {
+    let mut names: Vec<String> = (0..40).map(|number| format!("d/{number}/deep/file")).collect();
+    names.extend(["d/f", "d/ignored/x", "d/kept/x", "d/kept/y", "other"].map(str::to_owned));
+    let directory = written(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    symlink("f", directory.path().join("d/link")).expect("a link");
+    let stamp = |at: &str| {
+        let tree = open(&directory, "d/ignored\nd/kept\n!d/kept/x\n");
+        tree.fingerprint(&path(at)).expect("looked").map(|stamp| stamp.key)
+    };
+    let changes: [Change; 12] = [
+        ("nothing", false, |_| ()),
+        ("another file", false, |at| fs::write(at.join("other"), "new").expect("written")),
+        ("an ignored file", false, |at| fs::write(at.join("d/ignored/x"), "new").expect("written")),
+        ("an ignored neighbour", false, |at| fs::write(at.join("d/kept/y"), "new").expect("written")),
+        ("a file brought back", true, |at| fs::write(at.join("d/kept/x"), "new").expect("written")),
+        ("a file far down", true, |at| fs::write(at.join("d/7/deep/file"), "new").expect("written")),
+        ("a mode", true, |at| mode(&at.join("d/f"), 0o600)),
+        ("a directory's mode", true, |at| mode(&at.join("d/9/deep"), 0o700)),
+        ("a new file", true, |at| fs::write(at.join("d/9/new"), "").expect("written")),
+        ("a new directory", true, |at| fs::create_dir(at.join("d/9/empty")).expect("made")),
+        ("a second name", true, |at| fs::hard_link(at.join("d/f"), at.join("other name")).expect("linked")),
+        ("a link to elsewhere", true, |at| {
+            fs::remove_file(at.join("d/link")).expect("removed");
+            symlink("g", at.join("d/link")).expect("a link");
+        }),
+    ];
+    for (what, seen, change) in changes {
+        let before = stamp("d");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        change(directory.path());
+        assert!(before.is_some());
+        assert_eq!(before != stamp("d"), seen, "{what}");
+    }
+    assert_ne!(stamp("d/f"), stamp("d/link"));
+    assert_eq!((stamp("d/ignored"), stamp("nowhere")), (None, None));
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+}
+
+#[test]
+fn what_stands_for_a_tree_is_at_rest_when_its_last_file_is() {
+    let directory = written(&["d/a", "d/e/b", "new"]);
+    let changed =
+        |at: &str| open(&directory, "").fingerprint(&path(at)).expect("looked").and_then(|stamp| stamp.changed);
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    fs::write(directory.path().join("d/e/b"), "new").expect("written");
+    assert!(changed("d/a") < changed("d") && changed("d") == changed("d/e/b"));
+}
+
 #[test]
 fn one_file_is_found_without_looking_into_other_directories() {
     let directory = written(&["wanted/file", "closed/file"]);

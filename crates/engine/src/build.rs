@@ -26,6 +26,7 @@ use crate::run::{self, Runner};
 use crate::sink::push::Sent;
 use crate::snapshot::Snapshot;
 use crate::steps::Setting;
+use crate::tags::Tags;
 use crate::{
     BuildRequest, BuilderAddress, ContextSource, DockerfileSource, Error, ImageForm, Output, PullPolicy, RunPolicy,
     TimestampPolicy,
@@ -122,6 +123,7 @@ pub(crate) struct Session<'e> {
     layers: [Layers; 2],
     shared: Arc<Shared>,
     sent: Sent,
+    tags: Arc<Tags>,
     /// The steps whose layers become part of any image.
     pub(crate) kept: OnceLock<BTreeSet<StepKey>>,
 }
@@ -175,6 +177,7 @@ impl<'e> Session<'e> {
             layers: [layers(false), layers(true)],
             shared: Arc::new(Shared::new()),
             sent: Sent::default(),
+            tags: Arc::default(),
             kept: OnceLock::new(),
             events,
             client,
@@ -260,7 +263,8 @@ impl<'e> Session<'e> {
             outcome.built.iter_mut().try_for_each(|built| cache::inline(built, &outcome.made))?;
         }
         let (client, transfers) = (self.client.clone(), Arc::clone(&self.transfers));
-        let writer = Writer { store: self.store, client, transfers, request, work: &work, events, sent: &self.sent };
+        let (sent, tags) = (&self.sent, &*self.tags);
+        let writer = Writer { store: self.store, client, transfers, request, work: &work, events, sent, tags };
         let mut report = writer.write_all(&outcome).await?;
         if planned.here() {
             writer.write_caches(&outcome).await?;
@@ -286,7 +290,7 @@ impl<'e> Session<'e> {
                 false => Imported::default(),
             },
             layers,
-            outbound: Outbound::of(request, &self.client),
+            outbound: Outbound::of(request, &self.client, &self.tags),
             contexts: Arc::clone(&planned.contexts),
             cancel: self.cancel.clone(),
             shared: Arc::clone(&self.shared),

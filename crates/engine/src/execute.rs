@@ -1,6 +1,7 @@
 //! Executes steps, each once, those that do not depend on each other side by side.
 
 mod key;
+mod recipe;
 mod run;
 mod shared;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use dockerfile::Source;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use graph::{Op, Step, StepId};
-use layer::{Compression, Entry, EntryKind, SourceTree, Tree};
+use layer::{Compression, Entry, EntryKind, SourceTree, Spent, Tree};
 use oci::Digest;
 use tokio::sync::OnceCell;
 
@@ -27,6 +28,7 @@ use crate::run::Runner;
 use crate::snapshot::Snapshot;
 use crate::steps::{self, Input, Setting};
 use crate::stored::{self, Stored};
+use crate::warm;
 
 use shared::Cell;
 pub(crate) use shared::{Done, Shared};
@@ -132,7 +134,7 @@ impl<'a> Executor<'a> {
         Ok(beneath.snapshot)
     }
 
-    /// Runs the work of `step` and puts the layer it makes over its parent's.
+    /// Puts the layer of `step` over its parent's: the one that is known, or one made by `work`.
     async fn change(
         &self,
         step: &Step,
@@ -140,15 +142,14 @@ impl<'a> Executor<'a> {
         work: impl Future<Output = Result<Vec<Item>, Error>>,
     ) -> Result<Done, Error> {
         let parent = self.snapshot(parent).await?;
-        let _permit = self.work.shared.write().await?;
+        let within = |error: Error| error.within(&self.work.source, step.span);
+        let (recipe, known) = self.look(step, &parent).await.map_err(within)?;
+        let _permit = if known.is_none() { Some(self.work.shared.write().await?) } else { None };
         let vertex = self.events.start(step.label.to_string());
-        let made = async {
-            let items = work.await?;
-            self.warn_of_whiteouts(step, &items);
-            self.layer(step, items).await
+        let made = match known {
+            Some(layer) => Ok(Stored { layer, cached: true, spent: Spent::default() }),
+            None => self.make(step, recipe, work).await.map_err(within),
         };
-        let made = made.await;
-        let made = made.map_err(|error| error.within(&self.work.source, step.span));
         let cached = matches!(&made, Ok(made) if made.cached);
         if let Ok(made) = &made {
             vertex.spent(&made.spent);
@@ -157,18 +158,37 @@ impl<'a> Executor<'a> {
         Ok(Done { snapshot: Arc::new(Snapshot::over(parent, made.layer)), made: None, fresh: !cached })
     }
 
-    /// A file of a context that is named as layers name what they remove is that, in every builder.
-    fn warn_of_whiteouts(&self, step: &Step, items: &[Item]) {
+    async fn make(
+        &self,
+        step: &Step,
+        recipe: Option<warm::Key>,
+        work: impl Future<Output = Result<Vec<Item>, Error>>,
+    ) -> Result<Stored, Error> {
+        let items = work.await?;
+        let warned = self.warn_of_whiteouts(step, &items);
+        let made = self.layer(step, items).await?;
+        // What was warned of is looked at each time, to be warned of again.
+        if let Some(recipe) = recipe.filter(|_| !warned) {
+            warm::remember(self.work.layers.store(), &recipe, &made.layer)?;
+        }
+        Ok(made)
+    }
+
+    /// A file of a context that is named as layers name what they remove is that, in every builder. Whether there is one.
+    fn warn_of_whiteouts(&self, step: &Step, items: &[Item]) -> bool {
         let is_one = |entry: &Entry| {
             matches!(entry.kind, EntryKind::File { .. })
                 && entry.path.file_name().is_some_and(|name| name.starts_with(b".wh."))
         };
+        let mut warned = false;
         for (entry, _) in items.iter().filter(|(entry, _)| is_one(entry)) {
+            warned = true;
             let source = &self.work.source;
             let place = step.span.map(|span| format!("{}:{}", source.name, source.line_column(span.start).line));
             let message = format!("{} is no file in the image: its name removes another, as whiteouts do", entry.path);
             self.events.warn(message, place);
         }
+        warned
     }
 
     async fn copy(&self, copy: &graph::Copy) -> Result<Vec<Item>, Error> {

@@ -45,6 +45,7 @@ mod sink;
 mod snapshot;
 mod steps;
 mod stored;
+mod tags;
 mod unpack;
 mod warm;
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -14,7 +15,7 @@ use futures_util::stream;
 use layer::{Compression, LayerWriter, Sink};
 use oci::{Digest, Reference, Repository};
 use registry::Client;
-use store::RawBlobWriter;
+use store::{RawBlobWriter, Store};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -24,6 +25,7 @@ use crate::layers::{LayerRef, Layers, Origin};
 use crate::members::{self, StoredMembers};
 use crate::overlay::Item;
 use crate::stored::{Written, append_items, blob_of, keep_index};
+use crate::tags::{self, Tags};
 use crate::{BuildRequest, Error, Output};
 
 /// Pieces on their way between a layer and a connection.
@@ -35,27 +37,44 @@ const AHEAD: usize = 4;
 pub(crate) struct Outbound {
     client: Client,
     repositories: Vec<Repository>,
+    /// All that is to be pushed there.
+    names: Vec<Reference>,
+    tags: Arc<Tags>,
 }
 
 impl Outbound {
     /// Where all that `request` builds goes to; `None` when it also goes elsewhere, or far away.
-    pub(crate) fn of(request: &BuildRequest, client: &Client) -> Option<Self> {
-        let mut registries = BTreeMap::new();
+    pub(crate) fn of(request: &BuildRequest, client: &Client, tags: &Arc<Tags>) -> Option<Self> {
+        let (mut registries, mut names) = (BTreeMap::new(), Vec::new());
         for output in &request.outputs {
             for name in pushed_only(output, &request.tags)? {
                 let repository = name.repository();
                 registries.entry(repository.registry().to_owned()).or_insert_with(|| repository.clone());
+                names.push(name.clone().or_latest());
             }
         }
         let near = !registries.is_empty() && registries.keys().all(|registry| is_loopback(registry));
-        near.then(|| Self { client: client.clone(), repositories: registries.into_values().collect() })
+        let repositories = registries.into_values().collect();
+        near.then(|| Self { client: client.clone(), repositories, names, tags: Arc::clone(tags) })
     }
 
     /// Whether every registry still has what was sent to it before. Blocks.
-    pub(crate) fn has(&self, digest: &Digest) -> Result<bool, Error> {
-        let asked = self.repositories.iter().map(|repository| self.client.has_blob(repository, digest));
+    pub(crate) fn has(&self, store: &Store, digest: &Digest) -> Result<bool, Error> {
+        let asked = self.repositories.iter().map(|repository| self.is_in(repository, store, digest));
         let there = Handle::current().block_on(try_join_all(asked))?;
         Ok(there.into_iter().all(|there| there))
+    }
+
+    /// What the image names there that is to be replaced, or most often to stay, needs no question of its own.
+    async fn is_in(&self, repository: &Repository, store: &Store, digest: &Digest) -> Result<bool, Error> {
+        for name in self.names.iter().filter(|name| name.repository() == repository) {
+            if let Some(manifest) = self.tags.find(&self.client, name).await
+                && tags::names(store, &manifest, digest)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(self.client.has_blob(repository, digest).await?)
     }
 
     /// A layer that was sent before.

@@ -21,6 +21,7 @@ use crate::layers::{Origin, blocking};
 use crate::sink::push::{Pusher, Sent};
 use crate::sink::{archive, files, load, local};
 use crate::snapshot::Snapshot;
+use crate::tags::Tags;
 use crate::{ArchiveOptions, BuildRequest, Destination, Error, ImageForm, ImageOptions, Output};
 
 /// What execution came to, per platform.
@@ -51,6 +52,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) events: &'a Events,
     /// What the run has sent.
     pub(crate) sent: &'a Sent,
+    /// What the run has asked.
+    pub(crate) tags: &'a Tags,
 }
 
 impl Writer<'_> {
@@ -100,6 +103,7 @@ impl Writer<'_> {
             events: self.events,
             transfers: &self.transfers,
             sent: self.sent,
+            tags: self.tags,
             unchanged: !outcome.fresh,
         }
     }

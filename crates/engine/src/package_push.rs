@@ -184,7 +184,7 @@ impl Engine {
             let written = self.client.put_manifest(name, &media_type, bytes.clone().into()).await?;
             self.store.put(&bytes, media_type)?;
             wrote = true;
-            if self.client.is_manifest_at(name, &written).await? {
+            if self.client.manifest_at(name).await?.as_ref() == Some(&written) {
                 return Ok((written, true));
             }
         }
@@ -223,7 +223,7 @@ impl Engine {
 
     /// Writes a manifest, unless it is there.
     async fn put_manifest(&self, name: &Reference, entry: &Descriptor) -> Result<(), Error> {
-        if !self.client.is_manifest_at(name, &entry.digest).await? {
+        if self.client.manifest_at(name).await?.as_ref() != Some(&entry.digest) {
             let bytes = Bytes::from(self.store.read(&entry.digest)?);
             self.client.put_manifest(name, &entry.media_type, bytes).await?;
         }

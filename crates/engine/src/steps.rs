@@ -103,13 +103,18 @@ fn selection(op: &graph::Copy, source: &CopySource) -> Result<Selection, Error> 
 /// The files at and below a path of an input, at their own places: what a bind mount of a context shows. The whole input
 /// where links lead from there to other files of it.
 pub(crate) fn mirror(input: &Input, source: &str, setting: &Setting) -> Result<Vec<Item>, Error> {
-    let direct = layer::resolve(&*input.tree, source, true).ok().filter(|resolved| resolved.to_string() == source);
-    let path = direct.unwrap_or_default();
+    let path = mirrored(&*input.tree, source);
     let is_dir = input.tree.entry(&path)?.is_some_and(|entry| entry.is_dir());
     let place = if is_dir { path.clone() } else { path.parent().unwrap_or_default() };
     let mut overlay = overlay(None);
     copy_plainly(&mut overlay, input, &path, &format!("{place}/"), setting)?;
     items(overlay, setting)
+}
+
+/// Of an input, the path whose files [`mirror`] takes.
+pub(crate) fn mirrored(tree: &dyn SourceTree, source: &str) -> TreePath {
+    let direct = layer::resolve(tree, source, true).ok().filter(|resolved| resolved.to_string() == source);
+    direct.unwrap_or_default()
 }
 
 /// What a cache mount holds at first, below [`CACHE`]: the files at `source` of an input, or nothing.

@@ -22,10 +22,18 @@ const FORMAT: &str = "shipsmith layer 3";
 const RECORD: &str = "layer";
 
 /// By what a layer is known.
+#[derive(Clone)]
 pub(crate) struct Key {
     digest: Digest,
     /// Whether every file was at rest when it was looked at.
     settled: bool,
+}
+
+impl Key {
+    /// A key of anything else than items that makes a layer.
+    pub(crate) fn new(digest: Digest, settled: bool) -> Self {
+        Self { digest, settled }
+    }
 }
 
 /// The key of `items` in `compression`, or as a plain tar for later steps; `None` when some bytes can only be read.
@@ -56,7 +64,7 @@ pub(crate) fn find(store: &Store, key: &Key, outbound: Option<&Outbound>) -> Res
     let Some(Record { diff_id, blob, .. }) = found else { return Ok(None) };
     let origin = match (&blob, outbound) {
         (Some(blob), _) if store.contains(&blob.digest) => Some(Origin::Store),
-        (Some(blob), Some(outbound)) if outbound.has(&blob.digest)? => Some(outbound.origin()),
+        (Some(blob), Some(outbound)) if outbound.has(store, &blob.digest)? => Some(outbound.origin()),
         (Some(_), _) => None,
         (None, _) => store.tar(&diff_id)?.map(|_| Origin::Store),
     };

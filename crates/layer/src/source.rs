@@ -49,8 +49,12 @@ impl Fingerprint {
     /// Whether a change from now on would show, `now` being in nanoseconds since 1970. A file that was changed so recently
     /// that its file system may not show another change is not trusted; git calls such an index entry "racy".
     pub fn is_settled(&self, now: i128) -> bool {
-        let rest = |changed: i128| if changed % 1_000_000_000 == 0 { COARSE } else { FINE };
-        self.changed.is_none_or(|changed| changed + rest(changed) < now)
+        self.changed.is_none_or(|changed| Self::rests_from(changed) < now)
+    }
+
+    /// From when on a file that was changed at `changed` is trusted; both in nanoseconds since 1970.
+    pub fn rests_from(changed: i128) -> i128 {
+        changed + if changed % 1_000_000_000 == 0 { COARSE } else { FINE }
     }
 }
 
@@ -86,6 +90,13 @@ pub trait SourceTree: Send + Sync {
     /// What tells the regular file at a path from every other one of this tree: equal for its names, the hard links. `None`
     /// where it has one name, and where the tree does not know.
     fn identity(&self, path: &TreePath) -> Result<Option<FileIdentity>, TreeError> {
+        let _ = path;
+        Ok(None)
+    }
+
+    /// What stands for all at and below a path, attributes and bytes, found out faster than entry by entry: equal keys, equal
+    /// trees. `None` where the tree knows no faster way.
+    fn fingerprint(&self, path: &TreePath) -> Result<Option<Fingerprint>, TreeError> {
         let _ = path;
         Ok(None)
     }

@@ -182,15 +182,15 @@ impl Client {
         self.push_blob(to, blob, Arc::new(source), std::slice::from_ref(from)).await
     }
 
-    /// Whether `reference` already is the manifest or index `digest` where it would be written: one HEAD, mirrors not asked.
-    /// A registry that does not tell digests is taken to have another.
+    /// The digest of the manifest or index that is where `reference` would be written: one HEAD, mirrors not asked. `None` when
+    /// there is none, and when the registry does not tell digests.
     ///
     /// # Errors
     /// When the registry cannot be reached or refuses.
-    pub async fn is_manifest_at(&self, reference: &Reference, digest: &Digest) -> Result<bool, Error> {
+    pub async fn manifest_at(&self, reference: &Reference) -> Result<Option<Digest>, Error> {
         let found = async {
             let target = self.target(reference.repository()).await?;
-            manifest::is_at(&target, reference, digest).await
+            manifest::at(&target, reference).await
         };
         found.await.map_err(|cause| cause.about(Operation::CheckManifest, reference))
     }

@@ -116,14 +116,14 @@ fn is_passing(cause: &Cause) -> bool {
     cause.is_transient() || matches!(cause, Cause::Answer(answer) if answer.code.as_deref() == Some("DIGEST_INVALID"))
 }
 
-/// Whether the repository that is written to already has this manifest under `reference`: one HEAD, no mirror.
-pub(crate) async fn is_at(target: &Target, reference: &Reference, digest: &Digest) -> Result<bool, Cause> {
+/// Which manifest the repository that is written to has under `reference`: one HEAD, no mirror.
+pub(crate) async fn at(target: &Target, reference: &Reference) -> Result<Option<Digest>, Cause> {
     let url = target.host.url(&format!("{}/manifests/{}", target.repository.path(), reference.object()))?;
     let access = Access::push(target.repository.path());
     let call = Call::new(Method::HEAD, url, access).header(ACCEPT, HeaderValue::from_static(ACCEPTED));
     match target.transport.send_patiently(&target.host, &call).await {
-        Ok(response) => Ok(header(&response, CONTENT_DIGEST) == Some(digest.as_str())),
-        Err(Cause::Answer(answer)) if answer.status == 404 => Ok(false),
+        Ok(response) => Ok(header(&response, CONTENT_DIGEST).and_then(|digest| digest.parse().ok())),
+        Err(Cause::Answer(answer)) if answer.status == 404 => Ok(None),
         Err(cause) => Err(cause),
     }
 }

@@ -114,6 +114,12 @@ impl CopyError {
     }
 }
 
+/// Whether each source is one path, with all that is there.
+pub(crate) fn takes_all(op: &graph::Copy) -> bool {
+    let is_path = |source: &graph::CopySource| source.below.is_none() && wildcard::split(&source.path).1.is_empty();
+    op.excludes.is_empty() && op.sources.iter().all(is_path)
+}
+
 /// The paths that a source names, before links in them are followed.
 pub(crate) fn select(
     tree: &dyn SourceTree,

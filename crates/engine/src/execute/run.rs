@@ -15,7 +15,7 @@ use crate::event::Log;
 use crate::layers::{LayerRef, blocking};
 use crate::run::{self, Job, Prepared};
 use crate::snapshot::Snapshot;
-use crate::{Error, steps};
+use crate::{Error, steps, warm};
 
 impl Executor<'_> {
     /// Runs a process, unless it is known what it makes.
@@ -61,16 +61,27 @@ impl Executor<'_> {
         }
     }
 
+    /// The layer that has the files of an input that a mount shows.
+    async fn mounted(&self, step: &Step, input: &graph::Input, source: &str) -> Result<LayerRef, Error> {
+        let (recipe, layer) = self.look_at_mount(step, input, source).await?;
+        if let Some(layer) = layer {
+            return Ok(layer);
+        }
+        let (input, source, setting) = (self.files(input).await?, source.to_owned(), self.work.setting);
+        let items = blocking(move || steps::mirror(&input, &source, &setting)).await?;
+        let layer = self.written(None, !step.no_cache, items).await?.layer;
+        if let Some(recipe) = recipe {
+            warm::remember(self.work.layers.store(), &recipe, &layer)?;
+        }
+        Ok(layer)
+    }
+
     /// The layers that a mount's files come from; of a cache, the one that it holds at first.
     async fn prepare(&self, step: &Step, mount: &Mount) -> Result<Prepared, Error> {
         let setting = self.work.setting;
         let layers = match &mount.kind {
             MountKind::Bind { input: graph::Input::Step(id), .. } => self.snapshot(*id).await?.layers(),
-            MountKind::Bind { input, source } => {
-                let (input, source) = (self.files(input).await?, source.clone());
-                let items = blocking(move || steps::mirror(&input, &source, &setting)).await?;
-                vec![self.written(None, !step.no_cache, items).await?.layer]
-            }
+            MountKind::Bind { input, source } => vec![self.mounted(step, input, source).await?],
             MountKind::Cache { input, source, access, .. } => {
                 let input = match input {
                     Some(input) => Some(self.files(input).await?),

@@ -26,6 +26,7 @@ pub(crate) type Cell = Arc<OnceCell<Result<Done, Arc<Error>>>>;
 /// Steps by what they do, each of which is done once; and how many of them at a time.
 pub(crate) struct Shared {
     steps: Mutex<BTreeMap<Digest, Cell>>,
+    looking: Semaphore,
     writing: Semaphore,
     running: Semaphore,
 }
@@ -35,6 +36,8 @@ impl Shared {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             steps: Mutex::default(),
+            // Who looks waits for registries, too.
+            looking: Semaphore::new((4 * cores).max(8)),
             writing: Semaphore::new(cores.max(2)),
             // Processes wait for networks and locks, too.
             running: Semaphore::new((4 * cores).max(8)),
@@ -45,6 +48,11 @@ impl Shared {
     pub(super) fn cell(&self, key: &Digest) -> Cell {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(steps.entry(key.clone()).or_default())
+    }
+
+    /// Leave to look whether a layer is known.
+    pub(super) async fn look(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.looking.acquire().await.map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// Leave to write a layer.

@@ -14,6 +14,7 @@ use crate::assemble::{Artifact, Document, Image};
 use crate::bases::pinned;
 use crate::event::{Events, Transfers, Vertex};
 use crate::layers::{LayerRef, Layers, Origin};
+use crate::tags::{self, Tags};
 
 /// Which blobs a run's images have put into which repositories: none is asked for or sent twice, and a registry that was
 /// sent a blob for one repository is asked to give it to the others.
@@ -38,6 +39,7 @@ pub(crate) struct Pusher<'a> {
     pub(crate) events: &'a Events,
     pub(crate) transfers: &'a Transfers,
     pub(crate) sent: &'a Sent,
+    pub(crate) tags: &'a Tags,
     /// Nothing was made anew, so it may all be there: worth asking.
     pub(crate) unchanged: bool,
 }
@@ -82,8 +84,10 @@ impl Pusher<'_> {
         if names.is_empty() {
             self.put(repository, root, None).await?;
         }
+        names.iter().for_each(|name| self.tags.forget(name));
         try_join_all(names.iter().map(|name| self.put(repository, root, Some(name)))).await?;
         self.store.add_origins(&digests(artifact), repository)?;
+        tags::remember(self.store, &root.descriptor.digest, &digests(artifact))?;
         vertex.log(format!("{repository}@{}", root.descriptor.digest));
         Ok(())
     }
@@ -94,9 +98,8 @@ impl Pusher<'_> {
         let digest = &root.descriptor.digest;
         let Ok(pinned) = pinned(repository, digest) else { return false };
         let wanted = if names.is_empty() { vec![&pinned] } else { names.to_vec() };
-        let asked = wanted.into_iter().map(|name| self.client.is_manifest_at(name, digest));
-        // Whatever is wrong will be told by the push.
-        try_join_all(asked).await.is_ok_and(|there| there.into_iter().all(|there| there))
+        let found = join_all(wanted.into_iter().map(|name| self.tags.find(self.client, name))).await;
+        found.iter().all(|found| found.as_ref() == Some(digest))
     }
 
     async fn push_layer(&self, repository: &Repository, layer: &LayerRef, vertex: &Vertex) -> Result<(), Error> {

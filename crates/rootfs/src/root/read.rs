@@ -78,14 +78,15 @@ impl Root {
     /// When it is no directory or cannot be read.
     pub fn read_dir(&self, path: &TreePath) -> Result<Vec<(Vec<u8>, Metadata)>, Error> {
         let fd = self.open_at("open", path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        let mut dir = Dir::new(fd).map_err(at("read directory", path))?;
         let mut names = Vec::new();
-        for entry in Dir::read_from(&fd).map_err(at("read directory", path))? {
+        while let Some(entry) = dir.read() {
             let entry = entry.map_err(at("read directory", path))?;
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
             }
-            match statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            match statat(dir.fd().map_err(at("read directory", path))?, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => names.push((name.to_vec(), Metadata::from(stat))),
                 Err(Errno::NOENT) => {}
                 Err(errno) => return Err(at("stat", &path.join(name)?)(errno)),
