@@ -98,19 +98,19 @@ fn parse(text: &str) -> Result<Address, String> {
         "unix" => Address::Unix(socket(&url)?),
         "docker" => Address::Docker(engine(&url)?),
         "tcp" => Address::Tcp {
-            host: name(&url)?,
+            host: host_of(&url)?,
             port: url.port().ok_or("there is no port in it")?,
             tls: tls(&mut options)?,
         },
         "docker-container" => Address::Container(Container {
-            name: name(&url)?,
+            name: host_of(&url)?,
             image: options.remove("image"),
             context: options.remove("context"),
             config: options.remove("config").map(PathBuf::from),
             restart: truth(options.remove("restart"))?,
         }),
         "kube-pod" => Address::Pod {
-            name: name(&url)?,
+            name: host_of(&url)?,
             namespace: options.remove("namespace"),
             container: options.remove("container"),
         },
@@ -123,7 +123,7 @@ fn parse(text: &str) -> Result<Address, String> {
     }
 }
 
-fn name(url: &Url) -> Result<String, String> {
+pub(crate) fn host_of(url: &Url) -> Result<String, String> {
     match url.host_str() {
         Some(name) if name.starts_with('-') => Err("a name begins with a hyphen".into()),
         Some(name) if !name.is_empty() => Ok(name.to_owned()),
@@ -144,7 +144,7 @@ fn engine(url: &Url) -> Result<Engine, String> {
     match (url.host_str().unwrap_or_default(), url.path()) {
         ("", "" | "/") => Ok(Engine::Default),
         ("", _) => socket(url).map(Engine::Socket),
-        (_, "" | "/") => name(url).map(Engine::Context),
+        (_, "" | "/") => host_of(url).map(Engine::Context),
         _ => Err("after a context's name there is nothing more".into()),
     }
 }
@@ -157,8 +157,8 @@ fn truth(text: Option<String>) -> Result<bool, String> {
     }
 }
 
-fn user_and_host(url: &Url) -> Result<String, String> {
-    let host = name(url)?;
+pub(crate) fn user_and_host(url: &Url) -> Result<String, String> {
+    let host = host_of(url)?;
     match url.username() {
         "" => Ok(host),
         user if user.starts_with('-') => Err("a user's name begins with a hyphen".into()),

@@ -4,8 +4,10 @@
 //! builder calls back over the session: for files ([`Files`]), secrets, agents, credentials, and to hand over its result.
 
 mod address;
+mod cache_directory;
 mod container;
 mod engine;
+mod engine_api;
 mod error;
 mod failure;
 mod keep;
@@ -18,8 +20,9 @@ mod transport;
 mod watched;
 
 pub use address::{Address, Container, Engine, TlsFiles};
+pub use cache_directory::CacheDirectory;
 pub use error::{Error, is_foreign};
 pub use keep::{Pruned, Usage};
 pub use progress::Progress;
 pub use session::{Blobs, Credential, FileEntry, FileKind, Files, FindCredential, ReadSecret, Services};
-pub use solve::{Builder, Cache, Exporter, Solve};
+pub use solve::{Builder, Cache, Exporter, Solve, Solved};

@@ -7,7 +7,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::{
     CacheOptions, CacheOptionsEntry, ListWorkersRequest, SolveRequest, StatusRequest,
 };
-use oci::Platform;
+use oci::{Descriptor, Platform};
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -20,6 +20,9 @@ use crate::{Address, Error};
 const MESSAGE: usize = 64 << 20;
 /// What is still to be said of a build that has ended is waited for so long.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Under what a response has the cache's manifest.
+const CACHE: &str = "cache.manifest";
 
 /// A builder that answers.
 pub struct Builder {
@@ -49,10 +52,17 @@ pub struct Solve {
 /// A cache, as a builder names its kinds.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    /// `registry`, `inline`.
+    /// `registry`, `inline`, `local`.
     pub kind: &'static str,
     /// Its attributes.
     pub attributes: BTreeMap<String, String>,
+}
+
+/// What a builder said at the end.
+#[derive(Debug, Clone, Default)]
+pub struct Solved {
+    /// The manifest of the cache that it wrote, if it wrote one.
+    pub cache: Option<Descriptor>,
 }
 
 /// What becomes of a result.
@@ -113,7 +123,7 @@ impl Builder {
         solve: Solve,
         services: Services,
         progress: &(dyn Fn(Progress) + Sync),
-    ) -> Result<(), Error> {
+    ) -> Result<Solved, Error> {
         let mut session = Session::open(self, &solve, services).await?;
         tokio::select! {
             answer = self.carry_out(solve, progress) => answer.map_err(|status| self.failure(&status)),
@@ -121,17 +131,19 @@ impl Builder {
         }
     }
 
-    async fn carry_out(&self, solve: Solve, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), Status> {
+    async fn carry_out(&self, solve: Solve, progress: &(dyn Fn(Progress) + Sync)) -> Result<Solved, Status> {
         let (id, mut control) = (solve.id.clone(), self.control());
         let mut follow = std::pin::pin!(self.follow(&id, progress));
         let mut asked = std::pin::pin!(control.solve(request(solve)));
-        tokio::select! {
+        let answer = tokio::select! {
             answer = &mut asked => {
                 let _what_is_left_unsaid = tokio::time::timeout(LAST_WORDS, follow).await;
-                answer.map(drop)
+                answer
             }
-            () = &mut follow => asked.await.map(drop),
-        }
+            () = &mut follow => asked.await,
+        };
+        let response = answer?.into_inner().exporter_response;
+        Ok(Solved { cache: response.get(CACHE).and_then(|text| serde_json::from_str(text).ok()) })
     }
 
     /// Shows what the builder says until it has said all; how the build ended is the solve's to tell.

@@ -27,15 +27,20 @@ impl Failure {
     }
 }
 
-/// Speaks TLS over `stream`: HTTP/2, as gRPC needs it.
-pub(crate) async fn wrap(stream: TcpStream, host: &str, files: &TlsFiles) -> Result<TlsStream<TcpStream>, Failure> {
+/// Speaks TLS over `stream`, and in it `protocol`, by its name in ALPN.
+pub(crate) async fn wrap(
+    stream: TcpStream,
+    host: &str,
+    files: &TlsFiles,
+    protocol: &[u8],
+) -> Result<TlsStream<TcpStream>, Failure> {
     let name = files.server_name.as_deref().unwrap_or(host).trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(name).map_err(|error| Failure::Wire(error.to_string()))?;
-    let connector = TlsConnector::from(Arc::new(config(files)?));
+    let connector = TlsConnector::from(Arc::new(config(files, protocol)?));
     connector.connect(name, stream).await.map_err(|error| Failure::Wire(error.to_string()))
 }
 
-fn config(files: &TlsFiles) -> Result<ClientConfig, Failure> {
+fn config(files: &TlsFiles, protocol: &[u8]) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&files.ca)? {
         roots.add(certificate).map_err(|error| unusable(&files.ca, &error))?;
@@ -50,7 +55,7 @@ fn config(files: &TlsFiles) -> Result<ClientConfig, Failure> {
             builder.with_client_auth_cert(certificates(cert)?, secret).map_err(|error| unusable(cert, &error))?
         }
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 

@@ -3,16 +3,16 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::header::{CONNECTION, HOST, HeaderMap, UPGRADE};
+use hyper::header::HeaderMap;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Endpoint};
 
+use crate::engine_api::upgrade;
 use crate::program::Program;
 use crate::watched::Watched;
-use crate::{Address, Engine, Error, tls};
+use crate::{Address, Error, tls};
 
 /// What may be on its way in one stream, and in all of a connection. Builders ask for each file in a message of its own; of
 /// so small ones a connection holds few (h2 counts what they cost against its window) before it takes them for an attack.
@@ -49,7 +49,9 @@ async fn begin(address: &Address) -> Result<Pipe, Error> {
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
             stream.set_nodelay(true).map_err(failed)?;
             match tls {
-                Some(files) => Box::new(tls::wrap(stream, host, files).await.map_err(|e| e.into_error(address))?),
+                Some(files) => {
+                    Box::new(tls::wrap(stream, host, files, b"h2").await.map_err(|e| e.into_error(address))?)
+                }
                 None => Box::new(stream),
             }
         }
@@ -61,7 +63,7 @@ async fn begin(address: &Address) -> Result<Pipe, Error> {
         Address::Pod { name, namespace, container } => {
             Box::new(Program::start("kubectl", &kubectl(name, namespace, container)).map_err(failed)?)
         }
-        Address::Ssh { host, port } => Box::new(Program::start("ssh", &ssh(host, *port)).map_err(failed)?),
+        Address::Ssh { host, port } => Box::new(Program::start("ssh", &ssh(host, *port, &DIAL)).map_err(failed)?),
     })
 }
 
@@ -75,39 +77,15 @@ fn kubectl(pod: &str, namespace: &Option<String>, container: &Option<String>) ->
     start.chain([pod.to_owned(), "--".to_owned()]).chain(DIAL.map(str::to_owned)).collect()
 }
 
-fn ssh(host: &str, port: Option<u16>) -> Vec<String> {
+/// What runs a command on another machine.
+pub(crate) fn ssh(host: &str, port: Option<u16>, command: &[&str]) -> Vec<String> {
     let port = port.into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]);
     let start = ["-T".to_owned()].into_iter().chain(port);
-    start.chain(["--".to_owned(), host.to_owned()]).chain(DIAL.map(str::to_owned)).collect()
+    start.chain(["--", host].into_iter().chain(command.iter().copied()).map(str::to_owned)).collect()
 }
 
-fn connect_error(address: &Address, error: &dyn std::fmt::Display) -> Error {
+pub(crate) fn connect_error(address: &Address, error: &dyn std::fmt::Display) -> Error {
     Error::Connect { builder: address.to_string(), reason: error.to_string() }
-}
-
-/// A connection of an engine's API, handed over to speak HTTP/2.
-pub(crate) async fn upgrade(
-    address: &Address,
-    engine: &Engine,
-    path: &'static str,
-    headers: HeaderMap,
-) -> Result<Pipe, Error> {
-    let failed = |error: hyper::Error| connect_error(address, &error);
-    let socket = engine.socket().map_err(|reason| connect_error(address, &reason))?;
-    let stream = UnixStream::connect(&socket).await;
-    let stream = stream.map_err(|error| connect_error(address, &format!("{}: {error}", socket.display())))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    tokio::spawn(connection.with_upgrades());
-    let mut request = Request::post(path).header(HOST, "docker").header(CONNECTION, "Upgrade").header(UPGRADE, "h2c");
-    if let Some(all) = request.headers_mut() {
-        all.extend(headers);
-    }
-    let request = request.body(String::new()).map_err(|error| connect_error(address, &error))?;
-    let response = sender.send_request(request).await.map_err(failed)?;
-    if response.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
-        return Err(connect_error(address, &format!("the engine answered {path} with {}", response.status())));
-    }
-    Ok(Box::new(TokioIo::new(hyper::upgrade::on(response).await.map_err(failed)?)))
 }
 
 /// Speaks gRPC over a connection that is already open, and over no other.

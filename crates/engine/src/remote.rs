@@ -1,6 +1,7 @@
 //! Builds on BuildKit builders: from a request to a solve, and from its result to what is built.
 
 mod attributes;
+mod caches;
 mod choose;
 mod files;
 mod images;
@@ -71,6 +72,7 @@ impl Remote<'_> {
         let name = import::temporary_name();
         let mut attributes = attributes::of(self.request, platform, self.work.setting.timestamp);
         attributes.extend(images.attributes);
+        attributes.extend(caches::imports(self.request, self.events).map(|text| ("cache-imports".to_owned(), text)));
         let solve = Solve {
             id: name.id.clone(),
             shared_key: self.shared_key(platform),
@@ -81,7 +83,8 @@ impl Remote<'_> {
         };
         let told = Told::new(self.events, graph, self.source);
         let solved = builder.solve(solve, offer, &|progress| told.tell(progress)).await;
-        solved.map_err(|error| self.placed(error, &told))?;
+        let solved = solved.map_err(|error| self.placed(error, &told))?;
+        self.name_caches(&solved)?;
         vertex.log(format!("sent {} bytes of files", sent.load(Ordering::Relaxed)));
         import::import(self, address, &name, &archive, platform).await
     }

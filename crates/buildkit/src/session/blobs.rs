@@ -1,11 +1,10 @@
-//! Parts of images that are offered, as containerd's content service has them. Only reading is answered.
+//! Parts of images that are offered, and of caches, as containerd's content service has them. Only caches are written.
 
 use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use oci::Digest;
@@ -14,17 +13,21 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
-use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
-use tonic::{Request, Response, Status};
+use tonic::server::{Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use super::Services;
+use super::ingest::{WriteRequest, WriteResponse, ingest};
 
 const CHUNK: usize = 1 << 20;
-/// Names the place that is meant.
+/// What tells which place is meant.
 const STORE: &str = "buildkit-attachable-store-id";
 pub(super) const INFO: &str = "/containerd.services.content.v1.Content/Info";
 pub(super) const READ: &str = "/containerd.services.content.v1.Content/Read";
+pub(super) const WRITE: &str = "/containerd.services.content.v1.Content/Write";
+/// Messages of a blob that is written: more than builders put into one.
+const MESSAGE: usize = 16 << 20;
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct InfoRequest {
@@ -90,7 +93,11 @@ impl Service<http::Request<Body>> for Content {
                     let codec = ProstCodec::<ReadResponse, ReadRequest>::default();
                     Grpc::new(codec).server_streaming(content, request).await
                 }
-                _ => Status::permission_denied("images are offered to be read").into_http(),
+                WRITE => {
+                    let codec = ProstCodec::<WriteResponse, WriteRequest>::default();
+                    Grpc::new(codec).max_decoding_message_size(MESSAGE).streaming(content, request).await
+                }
+                _ => Status::permission_denied("what is offered is to be read, and caches to be written").into_http(),
             })
         })
     }
@@ -131,15 +138,41 @@ impl ServerStreamingService<ReadRequest> for Content {
     }
 }
 
+impl StreamingService<WriteRequest> for Content {
+    type Response = WriteResponse;
+    type ResponseStream = Pin<Box<dyn Stream<Item = Result<WriteResponse, Status>> + Send>>;
+    type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<WriteRequest>>) -> Self::Future {
+        let content = self.clone();
+        Box::pin(async move {
+            let cache = content.0.caches.get(place(&request)).cloned();
+            let cache = cache.ok_or_else(|| Status::permission_denied("no cache of that name may be written"))?;
+            let (sender, receiver) = mpsc::channel(1);
+            tokio::spawn(ingest(cache, request.into_inner(), sender));
+            let stream: Self::ResponseStream = Box::pin(ReceiverStream::new(receiver));
+            Ok(Response::new(stream))
+        })
+    }
+}
+
 impl Content {
     fn open<T>(&self, request: &Request<T>, digest: &str) -> Result<(File, u64), Status> {
-        let id = request.metadata().get(STORE).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let place = place(request);
         let absent = || Status::not_found(format!("{digest} is not offered"));
         let digest: Digest = digest.parse().map_err(|_| absent())?;
-        let blobs = self.0.blobs.get(id).map(Arc::clone).ok_or_else(absent)?;
-        let failed = |error: io::Error| Status::data_loss(format!("{digest}: {error}"));
-        blobs.open(&digest).map_err(failed)?.ok_or_else(absent)
+        let found = match (self.0.blobs.get(place), self.0.caches.get(place)) {
+            (Some(blobs), _) => blobs.open(&digest),
+            (None, Some(cache)) => cache.open(&digest),
+            (None, None) => return Err(absent()),
+        };
+        found.map_err(|error| Status::data_loss(format!("{digest}: {error}")))?.ok_or_else(absent)
     }
+}
+
+/// The name of the place that is meant.
+fn place<T>(request: &Request<T>) -> &str {
+    request.metadata().get(STORE).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
 fn signed(size: u64) -> i64 {

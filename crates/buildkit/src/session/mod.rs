@@ -4,6 +4,7 @@ mod agent;
 mod ask;
 mod blobs;
 mod files;
+mod ingest;
 mod open;
 mod result;
 mod serve;
@@ -19,6 +20,8 @@ use std::sync::atomic::AtomicU64;
 use oci::Digest;
 
 pub(crate) use open::Session;
+
+use crate::CacheDirectory;
 
 /// A tree of files that a builder may read, such as a build context.
 pub trait Files: Send + Sync {
@@ -89,6 +92,8 @@ pub struct Services {
     pub directories: BTreeMap<String, Arc<dyn Files>>,
     /// Parts of images, by the names of the places that they are offered as.
     pub blobs: BTreeMap<String, Arc<dyn Blobs>>,
+    /// Directories for caches, by the names of the places that they are offered as.
+    pub caches: BTreeMap<String, CacheDirectory>,
     /// Secrets, by id.
     pub secrets: BTreeMap<String, ReadSecret>,
     /// Sockets of agents, by id.

@@ -12,7 +12,8 @@ use tonic::metadata::MetadataMap;
 
 use super::Services;
 use super::serve::{METHODS, serve};
-use crate::transport::{Pipe, causes, upgrade};
+use crate::engine_api::upgrade;
+use crate::transport::{Pipe, causes};
 use crate::{Address, Builder, Error, Solve};
 
 const CHUNK: usize = 32 << 10;

@@ -15,14 +15,14 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
 use super::Services;
-use super::blobs::{Content, INFO, READ};
+use super::blobs::{Content, INFO, READ, WRITE};
 use crate::transport::{CONNECTION_WINDOW, Pipe, STREAM_WINDOW};
 
 /// A result's archive comes in messages of at most so many bytes.
 const MESSAGE: usize = 64 << 20;
 
 /// What the builder is told that it may call.
-pub(crate) const METHODS: [&str; 12] = [
+pub(crate) const METHODS: [&str; 13] = [
     "/grpc.health.v1.Health/Check",
     "/moby.filesync.v1.FileSync/DiffCopy",
     "/moby.filesync.v1.FileSend/DiffCopy",
@@ -35,6 +35,7 @@ pub(crate) const METHODS: [&str; 12] = [
     "/moby.sshforward.v1.SSH/ForwardAgent",
     INFO,
     READ,
+    WRITE,
 ];
 
 /// Answers what comes over `pipe`; ends when dropped.

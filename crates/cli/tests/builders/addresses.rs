@@ -5,9 +5,7 @@ use std::net::TcpListener;
 use testkit::authority::{Authority, Issued};
 use testkit::tools::find;
 
-use crate::support::{Daemon, Ground, stand_in};
-
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::support::{Daemon, Ground, PATH, stand_in};
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port is free").port()

@@ -98,6 +98,28 @@ fn limits_caches_and_warnings_pass_both_ways() {
 }
 
 #[test]
+fn a_cache_in_a_directory_serves_another_builder() {
+    let Some(ground) = Ground::new() else { return };
+    let Some(first) = daemon(&ground) else { return };
+    ground.app("FROM BASE\nRUN echo made > /made\n");
+    let directory = ground.environment.path("cache");
+    let [to, from] = ["to=type=local,mode=max,dest", "from=type=local,src"]
+        .map(|words| format!("--cache-{words}={}", directory.display()));
+    let build = |daemon: &Daemon, flag: &str| ground.builds(&["--network=none", "--builder", &daemon.address(), flag]);
+    let said = build(&first, &from);
+    assert!(said.contains("cannot be used: nothing in it is named latest"), "{said}");
+    build(&first, &to);
+    // The same again: what is there need not be written.
+    build(&first, &to);
+    drop(first);
+    let Some(other) = daemon(&ground) else { return };
+    let said = build(&other, &from);
+    assert!(said.contains("CACHED") || said.contains("cached"), "{said}");
+    let index: Value = serde_json::from_str(&ground.environment.read("cache/index.json")).expect("an index");
+    assert_eq!(index["manifests"].as_array().map(Vec::len), Some(1), "{index}");
+}
+
+#[test]
 fn a_builder_that_is_asked_says_what_it_keeps_and_forgets_it() {
     let Some(ground) = Ground::new() else { return };
     let Some(daemon) = daemon(&ground) else { return };

@@ -1,6 +1,6 @@
 //! The builder inside a Docker engine: what it is given, and what comes of it.
 
-use crate::support::{Engine, Ground};
+use crate::support::{Engine, Ground, PATH, stand_in, tcp_to};
 
 const EPOCH: &str = "--build-arg=SOURCE_DATE_EPOCH=1700000000";
 
@@ -139,6 +139,28 @@ fn a_context_of_dockers_client_names_the_engine() {
     assert!(said.contains("is built on docker://here"), "{said}");
     let absent = ground.fails(&["--builder", "docker://elsewhere"]);
     assert!(absent.contains("there is no context elsewhere"), "{absent}");
+}
+
+#[test]
+fn an_engine_is_reached_over_tcp_and_through_ssh() {
+    let (Some(ground), Some(engine)) = (Ground::new(), Engine::start()) else { return };
+    ground.app("FROM scratch\nCOPY file /\n");
+    let tcp = tcp_to(engine.socket());
+    let dial = format!(
+        "echo \"$@\" >> {}\nexec docker --host unix://{} system dial-stdio",
+        ground.environment.path("log").display(),
+        engine.socket().display()
+    );
+    let bin = stand_in(&ground.environment, "ssh", &dial);
+    for host in [format!("tcp://{tcp}"), "ssh://me@host.test:2222".to_owned()] {
+        let mut command = ground.environment.command(["build", "--progress=plain", "--builder=docker://", "app"]);
+        command.env("DOCKER_HOST", &host).env("PATH", format!("{}:{PATH}", bin.display()));
+        let ended = testkit::environment::ended(&mut command);
+        assert_eq!(ended.code, Some(0), "{host}: {}", ended.stderr);
+    }
+    let log = ground.environment.read("log");
+    assert!(log.lines().all(|line| line == "-T -p 2222 -- me@host.test docker system dial-stdio"), "{log}");
+    assert!(!log.is_empty());
 }
 
 #[test]

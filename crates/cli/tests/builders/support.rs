@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +16,8 @@ use testkit::fixtures::busybox_base;
 use testkit::registry_server::RegistryServer;
 use testkit::tools::{Tool, as_root, find};
 
+/// Where the installed programs are.
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How long a daemon may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -207,6 +209,28 @@ fn pass(from: &UnixStream, to: &UnixStream) {
         let _ = std::io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
     });
+}
+
+/// A port of this machine that leads to a socket.
+pub(crate) fn tcp_to(socket: PathBuf) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = UnixStream::connect(&socket).expect("the other end listens");
+            let handles = || (client.try_clone().expect("a handle"), server.try_clone().expect("a handle"));
+            let ((mut from, mut to), (mut there, mut back)) = (handles(), handles());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            });
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut back, &mut there);
+                let _ = there.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    address
 }
 
 /// A program of a name, which does what the script says.

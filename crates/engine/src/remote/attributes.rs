@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use buildkit::{Builder, Cache};
 use graph::Ulimit;
 use oci::Platform;
-use serde_json::{Value, json};
 
+use super::caches;
 use crate::{
     BuildRequest, CachePlace, CacheTarget, ContextSource, Entitlement, Error, Network, PullPolicy, TimestampPolicy,
 };
@@ -40,7 +40,6 @@ pub(crate) fn of(request: &BuildRequest, platform: &Platform, times: TimestampPo
         ("shm-size", sandbox.shm_size.map(|bytes| bytes.to_string())),
         ("ulimit", joined(sandbox.ulimits.iter().map(ulimit).collect())),
         ("cgroup-parent", sandbox.cgroup_parent.clone()),
-        ("cache-imports", cache_from(request)),
         (EPOCH, epoch),
     ];
     let single = single.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -83,37 +82,23 @@ pub(crate) fn entitlements(request: &BuildRequest) -> Vec<String> {
     request.sandbox.allowed.iter().map(name).collect()
 }
 
-/// `--cache-from`.
-fn cache_from(request: &BuildRequest) -> Option<String> {
-    let caches = request.cache_from.iter().filter_map(|source| reference(&source.place));
-    let caches = caches.map(|reference| json!({ "Type": "registry", "Attrs": { "ref": reference } }));
-    let caches: Vec<Value> = caches.collect();
-    (!caches.is_empty()).then(|| Value::from(caches).to_string())
-}
-
 /// `--cache-to`.
 pub(crate) fn cache_to(request: &BuildRequest) -> Vec<Cache> {
-    request.cache_to.iter().filter_map(exported).collect()
+    request.cache_to.iter().map(exported).collect()
 }
 
-fn exported(target: &CacheTarget) -> Option<Cache> {
+fn exported(target: &CacheTarget) -> Cache {
     let mode = ("mode", if target.all { "max" } else { "min" }.to_owned());
     let ignore = ("ignore-error", target.ignore_error.to_string());
-    Some(match &target.place {
+    match &target.place {
         None => cache("inline", [mode, ignore]),
-        Some(place) => cache("registry", [("ref", reference(place)?), mode, ignore]),
-    })
+        Some(CachePlace::Registry(reference)) => cache("registry", [("ref", reference.to_string()), mode, ignore]),
+        Some(CachePlace::Directory { path, .. }) => cache("local", [("dest", caches::name(path)), mode, ignore]),
+    }
 }
 
 fn cache<const N: usize>(kind: &'static str, attributes: [(&str, String); N]) -> Cache {
     Cache { kind, attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into() }
-}
-
-fn reference(place: &CachePlace) -> Option<String> {
-    match place {
-        CachePlace::Registry(reference) => Some(reference.to_string()),
-        CachePlace::Directory { .. } => None,
-    }
 }
 
 fn network(network: Network) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use graph::{Graph, Op};
 use oci::Platform;
 
 use crate::event::Events;
-use crate::{BuildRequest, CachePlace, Error, RunPolicy, TimestampPolicy};
+use crate::{BuildRequest, Error, RunPolicy, TimestampPolicy};
 
 /// Which builders build what; nothing is built on any by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,12 +62,8 @@ fn check(request: &BuildRequest, chosen: &[Option<Address>]) -> Result<(), Error
     if !there {
         return Ok(());
     }
-    let local = |place: &CachePlace| matches!(place, CachePlace::Directory { .. });
-    let caches = request.cache_from.iter().map(|source| &source.place);
-    let caches = caches.chain(request.cache_to.iter().filter_map(|target| target.place.as_ref()));
     let refused = [
         (request.run != RunPolicy::Execute, "--run=skip or --run=refuse on a builder"),
-        (caches.into_iter().any(local), "type=local of --cache-from and --cache-to on a builder"),
         (request.normalize_modes, "--normalize-modes on a builder"),
         (request.timestamp == TimestampPolicy::Source, "--timestamp=source on a builder"),
         (request.sandbox.isolation.is_some(), "--isolation on a builder"),

@@ -5,10 +5,7 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::sync::Arc;
 
-use bollard::Docker;
-use bollard::query_parameters::RemoveImageOptions;
-use buildkit::{Address, Exporter};
-use futures_util::TryStreamExt;
+use buildkit::{Address, Engine, Exporter};
 use futures_util::future::try_join_all;
 use layer::Compression;
 use oci::{Descriptor, DiffId, Digest, Manifest, Platform};
@@ -20,9 +17,6 @@ use crate::encode::encoded;
 use crate::execute::Work;
 use crate::layers::{LayerRef, Origin, blocking};
 use crate::{BuildRequest, Error, TimestampPolicy};
-
-/// How long an engine may take to say something.
-const PATIENCE_SECONDS: u64 = 3600;
 
 /// What one build is known by, to the builder and as an image of its engine.
 pub(crate) struct TemporaryName {
@@ -72,8 +66,7 @@ pub(crate) async fn import(
     platform: &Platform,
 ) -> Result<Built, Error> {
     if let Address::Docker(engine) = address {
-        let reason = |reason| buildkit::Error::Connect { builder: address.to_string(), reason };
-        fetch(&engine.socket().map_err(reason)?.to_string_lossy(), &name.image, archive).await?;
+        fetch(address, engine, &name.image, archive).await?;
     }
     let (store, archive, wanted) = (Arc::clone(remote.work.layers.store()), Arc::clone(archive), platform.clone());
     let mut built = blocking(move || {
@@ -112,21 +105,9 @@ impl Remote<'_> {
 }
 
 /// Fetches an image from the engine that made it, which need not keep it.
-async fn fetch(socket: &str, image: &str, archive: &Arc<File>) -> Result<(), Error> {
-    let failed = |error: bollard::errors::Error| Error::Engine(error.to_string());
-    let docker = Docker::connect_with_unix(socket, PATIENCE_SECONDS, bollard::API_DEFAULT_VERSION);
-    let docker = docker.map_err(failed)?.negotiate_version().await.map_err(failed)?;
-    let saved = save(&docker, image, archive).await;
-    let removed = docker.remove_image(image, None::<RemoveImageOptions>, None).await;
-    saved.and(removed.map(drop).map_err(failed))
-}
-
-async fn save(docker: &Docker, image: &str, archive: &File) -> Result<(), Error> {
-    let mut chunks = Box::pin(docker.export_image(image));
-    while let Some(chunk) = chunks.try_next().await.map_err(|error| Error::Engine(error.to_string()))? {
-        (&*archive).write_all(&chunk).map_err(result_error)?;
-    }
-    Ok(())
+async fn fetch(address: &Address, engine: &Engine, image: &str, mut archive: &File) -> Result<(), Error> {
+    let saved = engine.save(address, image, &mut |piece| archive.write_all(piece)).await;
+    Ok(saved.and(engine.remove(address, image).await)?)
 }
 
 /// The one image of an archive. Names in it are not believed, nor is what it is for.

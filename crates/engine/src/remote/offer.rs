@@ -11,7 +11,7 @@ use oci::Reference;
 use registry::Client;
 
 use super::files::{OneFile, Shown};
-use super::{Remote, attributes};
+use super::{Remote, attributes, caches};
 use crate::run::{ServedAgent, read_secret};
 use crate::{CachePlace, ContextSource, Error, SecretSource};
 
@@ -33,6 +33,7 @@ impl Remote<'_> {
         let services = Services {
             directories: self.directories(graph)?,
             blobs,
+            caches: caches::directories(self.request),
             secrets: sandbox.secrets.iter().map(|(id, source)| (id.clone(), secret(id, source))).collect(),
             agents,
             credential: credentials(self.client, self.hosts(graph)),
