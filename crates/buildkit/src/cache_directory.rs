@@ -64,7 +64,7 @@ impl CacheDirectory {
         let mut text = Vec::new();
         match File::open(self.path.join("index.json")) {
             Ok(file) => file.take(MAX_INDEX).read_to_end(&mut text)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Index::new(Vec::new())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Index::new(Vec::new(), false)),
             Err(error) => return Err(error),
         };
         serde_json::from_slice(&text).map_err(io::Error::other)

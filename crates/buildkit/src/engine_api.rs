@@ -35,7 +35,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let mut answer = self.ask(address, Method::GET, &format!("/images/{image}/get")).await?;
         while let Some(piece) = piece(address, answer.body_mut()).await? {
-            take(&piece).map_err(Error::Result)?;
+            take(piece.as_ref()).map_err(Error::Result)?;
         }
         Ok(())
     }
@@ -60,7 +60,7 @@ impl Engine {
         }
         let mut complaint = Vec::new();
         while let Some(piece) = piece(address, answer.body_mut()).await?.filter(|_| complaint.len() < MAX_COMPLAINT) {
-            complaint.extend_from_slice(&piece);
+            complaint.extend_from_slice(piece.as_ref());
         }
         let complaint = String::from_utf8_lossy(&complaint);
         Err(connect_error(address, &format!("the engine answered {path} with {}: {complaint}", answer.status())))

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 
