@@ -6,7 +6,7 @@ use std::path::Path;
 use buildkit::{CacheDirectory, Solved};
 use serde_json::{Value, json};
 
-use super::Remote;
+use super::{Remote, result_error};
 use crate::event::Events;
 use crate::{BuildRequest, CachePlace, Error};
 
@@ -61,7 +61,7 @@ impl Remote<'_> {
         for target in &self.request.cache_to {
             if let (Some(CachePlace::Directory { path, tag }), Some(manifest)) = (&target.place, &solved.cache) {
                 let named = CacheDirectory::new(path.clone(), true).name(manifest.clone(), tag);
-                named.map_err(|source| Error::LayoutRead { path: path.clone(), source })?;
+                named.map_err(result_error)?;
             }
         }
         Ok(())
