@@ -101,13 +101,14 @@ pub(crate) fn steps(workspace: &Workspace, report: &mut Report) -> Result<(), Fa
 }
 
 /// Many small files made by one step: what it costs to read and write them, beyond the step itself. In memory where there
-/// is room: a disk's journal would cost many times as much, for floor and builder alike.
+/// is room: a disk's journal would cost many times as much, for floor and builder alike. Each round makes other files, or the
+/// store would have their layer already.
 pub(crate) fn files(workspace: &Workspace, report: &mut Report) -> Result<(), Failure> {
     let memory = Path::new("/dev/shm");
     let dir = if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir_in(workspace.path("."))? };
     let Some(ground) = Ground::new(workspace, dir.path())? else { return Ok(()) };
     let count = if workspace.options.quick { 10_000 } else { 100_000 };
-    let make = format!("mkdir /f; cd /f; seq {count} | split -l 1 -a 5");
+    let make = format!("mkdir /f; cd /f; seq {count} | sed s/^/$ROUND./ | split -l 1 -a 5");
     let context = ground.context("files", &format!("FROM base\nARG ROUND\nRUN {make}\n"))?;
     timed(vec![ground.build(&context, 1, OUTPUT)])?;
     let once = [make];

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, CWD, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmodat, chownat, fchmod, fgetxattr,
-    flistxattr, fsetxattr, fstat, getxattr, listxattr, readlinkat, setxattr, utimensat,
+    flistxattr, fsetxattr, fstat, futimens, getxattr, listxattr, readlinkat, setxattr, utimensat,
 };
 use rustix::io::Errno;
 
@@ -149,7 +149,11 @@ impl Node {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
             last_modification: Timespec { tv_sec: time.seconds, tv_nsec: time.nanos.into() },
         };
-        utimensat(&self.fd, "", &times, AtFlags::EMPTY_PATH).map_err(at("change time of", &self.path))
+        let result = match self.opened {
+            true => futimens(&self.fd, &times),
+            false => utimensat(&self.fd, "", &times, AtFlags::EMPTY_PATH),
+        };
+        result.map_err(at("change time of", &self.path))
     }
 
     /// For the calls that have no form that takes a descriptor like ours: the kernel's own name of it, which leads to the

@@ -265,13 +265,13 @@ impl<'a, W: Write> Walk<'a, W> {
         if let Some(node) = &node {
             self.keep_owner(node, found)?;
         }
+        if self.tidies() && entry.mtime != found.mtime.into() {
+            let told = entry.mtime.into();
+            node.as_ref().map_or_else(|| here.upper.set_mtime(name, told), |node| node.set_mtime(told))?;
+        }
         self.link(&mut entry, found);
         let mut content = node.map(|node| SparseFile::new(node.into_file(), found.size));
-        self.append(&entry, content.as_mut().map(|content| content as &mut dyn Read))?;
-        if self.tidies() && entry.mtime != found.mtime.into() {
-            here.upper.set_mtime(name, entry.mtime.into())?;
-        }
-        Ok(())
+        self.append(&entry, content.as_mut().map(|content| content as &mut dyn Read))
     }
 
     /// What a file is besides its kind; a regular file is opened for that.
