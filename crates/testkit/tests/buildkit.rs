@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -58,8 +59,10 @@ impl BuildKit {
         let file = dir.path().join("buildkitd.toml");
         fs::write(&file, configuration(dir.path(), &address, registry.address())).expect("written");
         let log = fs::File::create(dir.path().join("log")).expect("a log");
-        let daemon = daemon.command().arg("--config").arg(&file).stdout(Stdio::null()).stderr(log).spawn();
-        let daemon = daemon.expect("buildkitd can be started");
+        let mut command = daemon.command();
+        command.arg("--config").arg(&file).stdout(Stdio::null()).stderr(log);
+        // To become a user, though it is the one we are, the standard library forks; see `no_signals_are_ignored`.
+        let daemon = command.uid(0).spawn().expect("buildkitd can be started");
         let this = Self { daemon, client, address, turn: Mutex::default(), _registry: registry, _dir: dir };
         this.wait();
         Some(this)
@@ -215,6 +218,17 @@ fn record(case: &Case, found: &Expectation) {
     fs::write(case.dir.join(name), text).expect("written");
 }
 
+/// Whether a container of the daemon has the signals that the kernel gives it: it inherits from the daemon what that ignores, which
+/// inherits it from us. Whoever was started with the C library's `posix_spawn`, as cargo starts its tests, may ignore
+/// signals of that library's own and cannot stop that. A test's program that a shell starts does not.
+fn no_signals_are_ignored() -> bool {
+    /// Rust ignores it from the start, but in no child.
+    const SIGPIPE: u64 = 1 << 12;
+    let status = fs::read_to_string("/proc/self/status").expect("the kernel tells");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("it tells of signals");
+    u64::from_str_radix(ignored.trim(), 16).expect("a mask") & !SIGPIPE == 0
+}
+
 /// The cases to ask for, those without an expectation apart.
 fn asked(corpus: &Corpus, wanted: &str) -> (Vec<Case>, Vec<Case>) {
     let dirs = corpus.case_dirs().expect("the cases");
@@ -224,7 +238,8 @@ fn asked(corpus: &Corpus, wanted: &str) -> (Vec<Case>, Vec<Case>) {
     let new = new.iter().map(|dir| Case::load_request(dir).expect("a case"));
     let is_asked = |case: &Case| {
         let frontend = String::from_utf8_lossy(&case.dockerfile).to_lowercase().contains("syntax");
-        !frontend && (wanted == "all" || case.name.contains(wanted))
+        let told = case.name != "run-system/signals" || no_signals_are_ignored();
+        !frontend && told && (wanted == "all" || case.name.contains(wanted))
     };
     (known.filter(is_asked).collect(), new.filter(is_asked).collect())
 }
