@@ -9,6 +9,7 @@ mod changes;
 mod compare;
 mod describe;
 mod flatten;
+mod handover;
 mod lower;
 mod place;
 mod root;

@@ -38,6 +38,19 @@ pub(crate) fn fork() -> Result<Fork, Errno> {
     Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent))
 }
 
+/// As [`fork`]; the child is the first process of a new PID namespace. Unlike after `unshare`, this process stays free to start
+/// threads, and what it forks later is not in there.
+pub(crate) fn fork_first() -> Result<Fork, Errno> {
+    let flags = libc::c_long::from(libc::CLONE_NEWPID | libc::SIGCHLD);
+    // The stack's address, which zero leaves as it is, comes first on one architecture.
+    let (first, second) = if cfg!(target_arch = "s390x") { (0, flags) } else { (flags, 0) };
+    // SAFETY: as for fork, which is this call with fewer flags. All else that the C library does in its own concerns other
+    // threads, of which there are none.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) };
+    let pid = checked(libc::c_int::try_from(pid).unwrap_or(-1))?;
+    Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent))
+}
+
 /// Moves this process into new namespaces.
 pub(crate) fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
     // SAFETY: unsafe in rustix for CLONE_FILES alone, which would make descriptors differ between threads; workers have one.

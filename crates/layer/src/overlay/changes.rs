@@ -6,7 +6,7 @@
 //! become the tar's: whoever mounts it as a lower directory sees what unpacking the layer would have given.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::rc::Rc;
 use std::vec;
 
@@ -14,9 +14,9 @@ use rootfs::{Dir, FileKind, Metadata, Node, Root, SparseFile, Time, TreePath};
 
 use super::below::{Below, Found, Layers, Merged};
 use super::describe::{Attributes, Describer, OWNER_XATTR, Side, describe, entry_of, kind_of, owner_text};
+use super::handover::{self, Outgoing};
 use super::root::plain_root;
 use super::{Listing, Owners, Scheme, Times, is_whiteout};
-use crate::tar::Writer;
 use crate::{Entry, EntryKind, Error};
 
 /// What is compared with what, and how that is told.
@@ -46,35 +46,34 @@ pub struct Written {
 ///
 /// # Errors
 /// When something cannot be read or changed, the sink fails, or a name begins with `.wh.`, which no layer can hold.
-pub fn write_changes<W: Write>(diff: &Diff<'_>, sink: W) -> Result<(Written, W), Error> {
-    let mut walk = Walk::new(diff, None, sink);
-    walk.run(false)?;
-    let root = diff.root.dir(&TreePath::root())?;
-    describe(root.node(), &plain_root(), diff.scheme)?;
-    walk.finish()
+pub fn write_changes<W: Write + Send>(diff: &Diff<'_>, sink: W) -> Result<(Written, W), Error> {
+    let (entries, sink) = handover::write(sink, |outgoing| {
+        Walk::new(diff, None, outgoing).run(false)?;
+        let root = diff.root.dir(&TreePath::root())?;
+        describe(root.node(), &plain_root(), diff.scheme)
+    })?;
+    Ok((Written { entries }, sink))
 }
 
 /// Writes what in a copy of the merged layers differs from them.
-pub(super) fn write_copied<W: Write>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<(Written, W), Error> {
-    let mut walk = Walk::new(diff, Some(before), sink);
-    walk.run(true)?;
-    walk.finish()
+pub(super) fn write_copied<W: Write + Send>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<(Written, W), Error> {
+    let (entries, sink) = handover::write(sink, |outgoing| Walk::new(diff, Some(before), outgoing).run(true))?;
+    Ok((Written { entries }, sink))
 }
 
-struct Walk<'a, W: Write> {
+struct Walk<'a> {
     diff: Diff<'a>,
     /// For copies: what is as it was then needs no reading. Upper directories are tidied instead.
     before: Option<&'a Listing>,
     below: Below<'a>,
     describer: Describer<'a>,
-    writer: Writer<W>,
+    outgoing: &'a mut Outgoing,
     /// The directories from the root to where we are.
     frames: Vec<Frame>,
     /// The innermost of them, held open as long as it is.
     here: Option<Rc<Here>>,
     /// The first name of each file that has several.
     names: BTreeMap<u64, TreePath>,
-    entries: u64,
 }
 
 /// A directory that is being walked.
@@ -110,22 +109,21 @@ struct Item<'h> {
     base: Option<Found<'h>>,
 }
 
-impl<'a, W: Write> Walk<'a, W> {
-    fn new(diff: &Diff<'a>, before: Option<&'a Listing>, sink: W) -> Walk<'a, W> {
+impl<'a> Walk<'a> {
+    fn new(diff: &Diff<'a>, before: Option<&'a Listing>, outgoing: &'a mut Outgoing) -> Walk<'a> {
         Walk {
             diff: *diff,
             before,
             below: Below { lowers: diff.lowers, marks: diff.scheme.marks },
             describer: Describer { scheme: diff.scheme, owners: diff.owners },
-            writer: Writer::new(sink),
+            outgoing,
             frames: Vec::new(),
             here: None,
             names: BTreeMap::new(),
-            entries: 0,
         }
     }
 
-    fn run(&mut self, opaque: bool) -> Result<(), Error> {
+    fn run(mut self, opaque: bool) -> Result<(), Error> {
         let root = self.diff.root.dir(&TreePath::root())?;
         let zero = Time { seconds: 0, nanos: 0 };
         let frame = Frame::new(TreePath::root(), self.below.root(), opaque, zero);
@@ -137,10 +135,6 @@ impl<'a, W: Write> Walk<'a, W> {
             }
         }
         Ok(())
-    }
-
-    fn finish(self) -> Result<(Written, W), Error> {
-        Ok((Written { entries: self.entries }, self.writer.finish()?))
     }
 
     /// Whether the directory is made what the tar says.
@@ -191,7 +185,7 @@ impl<'a, W: Write> Walk<'a, W> {
     /// A whiteout, or a name that an opaque directory hides. One that hides nothing is not needed.
     fn gone(&mut self, item: Item<'_>, marked: bool) -> Result<(), Error> {
         if item.base.is_some() {
-            return self.append(&Entry::new(item.path, EntryKind::Whiteout, 0), None);
+            return self.append(Entry::new(item.path, EntryKind::Whiteout, 0), None);
         }
         if marked { self.drop_name(&item) } else { Ok(()) }
     }
@@ -205,7 +199,7 @@ impl<'a, W: Write> Walk<'a, W> {
         if self.tidies() {
             super::place::whiteout(&item.here.upper, item.name)?;
         }
-        self.append(&Entry::new(item.path, EntryKind::Whiteout, 0), None)
+        self.append(Entry::new(item.path, EntryKind::Whiteout, 0), None)
     }
 
     /// Removes a name that the tar does not say.
@@ -240,7 +234,7 @@ impl<'a, W: Write> Walk<'a, W> {
             frame.pending = Some(entry);
         } else {
             self.keep_owner(dir.node(), found)?;
-            self.append(&entry, None)?;
+            self.append(entry, None)?;
         }
         self.enter(dir, frame)
     }
@@ -270,8 +264,7 @@ impl<'a, W: Write> Walk<'a, W> {
             node.as_ref().map_or_else(|| here.upper.set_mtime(name, told), |node| node.set_mtime(told))?;
         }
         self.link(&mut entry, found);
-        let mut content = node.map(|node| SparseFile::new(node.into_file(), found.size));
-        self.append(&entry, content.as_mut().map(|content| content as &mut dyn Read))
+        self.append(entry, node.map(|node| SparseFile::new(node.into_file(), found.size)))
     }
 
     /// What a file is besides its kind; a regular file is opened for that.
@@ -319,19 +312,15 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     /// Writes an entry, after the directories above it that were not written yet.
-    fn append(&mut self, entry: &Entry, content: Option<&mut dyn Read>) -> Result<(), Error> {
-        for frame in &mut self.frames {
-            if let Some(parent) = frame.pending.take() {
-                self.writer.append(&parent, None)?;
-                self.entries += 1;
-            }
+    fn append(&mut self, entry: Entry, content: Option<SparseFile>) -> Result<(), Error> {
+        for parent in self.frames.iter_mut().filter_map(|frame| frame.pending.take()) {
+            self.outgoing.put(parent, None)?;
         }
         if entry.path.file_name().is_some_and(|name| name.starts_with(b".wh.")) {
             let problem = "its name begins with \".wh.\", which means a removed file in a layer".into();
             return Err(Error::Refused { member: entry.path.to_string(), problem });
         }
-        self.entries += 1;
-        self.writer.append_reader(entry, content)
+        Ok(self.outgoing.put(entry, content)?)
     }
 
     /// A directory's time comes last: tidying in it changed that.

@@ -48,7 +48,7 @@ impl Listing {
 ///
 /// # Errors
 /// As [`write_changes`](super::write_changes).
-pub fn write_differences<W: Write>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<(Written, W), Error> {
+pub fn write_differences<W: Write + Send>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<(Written, W), Error> {
     write_copied(diff, before, sink)
 }
 

@@ -84,9 +84,9 @@ impl Before {
     }
 }
 
-/// Into namespaces of our own: from here on nothing that is mounted is seen outside.
+/// Into namespaces of our own: from here on nothing that is mounted is seen outside. The one of processes begins with init.
 fn leave(spec: &Spec) -> Result<(), Error> {
-    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     if spec.network == Network::None {
         namespaces |= UnshareFlags::NEWNET;
     }

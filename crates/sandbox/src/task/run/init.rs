@@ -76,7 +76,11 @@ impl Init {
     ) -> Result<(Init, Option<Files>), Error> {
         let (report, to_worker) = pipe()?;
         let owners = (job.form() == Form::Single).then(notebook).transpose()?;
-        match sys::fork().map_err(Cause::at("start the first process"))? {
+        let forked = match job.level {
+            Level::Chroot => sys::fork(),
+            _ => sys::fork_first(),
+        };
+        match forked.map_err(Cause::at("start the first process"))? {
             Fork::Child => {
                 drop(report);
                 let joined = cgroup.map_or(Ok(()), Cgroup::join);
