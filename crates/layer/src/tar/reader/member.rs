@@ -20,14 +20,18 @@ impl RawHeader {
     /// Some old writers summed signed bytes; both sums are accepted, as everywhere.
     pub(super) fn checked(block: [u8; BLOCK]) -> Result<RawHeader, Error> {
         let header = RawHeader(block);
-        let counted = |(at, byte): (usize, &u8)| if (148..156).contains(&at) { b' ' } else { *byte };
-        let bytes = || block.iter().enumerate().map(counted);
-        let unsigned: i64 = bytes().map(i64::from).sum();
-        let signed: i64 = bytes().map(|byte| i64::from(byte as i8)).sum();
-        match field::number(header.field(148, 8)) {
-            Some(sum) if sum == unsigned || sum == signed => Ok(header),
-            _ => Err(malformed("", "a header's checksum is wrong")),
+        let told = field::number(header.field(148, 8));
+        let is = |sum: i32| told == Some(sum.into());
+        if is(header.sum(i32::from)) || is(header.sum(|byte| i32::from(byte as i8))) {
+            return Ok(header);
         }
+        Err(malformed("", "a header's checksum is wrong"))
+    }
+
+    /// The sum of all bytes as numbers, those of the checksum itself taken for blanks.
+    fn sum(&self, number: impl Fn(u8) -> i32) -> i32 {
+        let sum = |bytes: &[u8]| bytes.iter().map(|byte| number(*byte)).sum::<i32>();
+        sum(&self.0[..148]) + sum(b"        ") + sum(&self.0[156..])
     }
 
     pub(super) fn field(&self, offset: usize, width: usize) -> &[u8] {
@@ -193,4 +197,28 @@ pub(super) fn recognise_whiteout(entry: &mut Entry, member: &str) -> Result<bool
         _ => (dir.join(hidden).map_err(|_| refused(member, "its whiteout hides no name"))?, EntryKind::Whiteout),
     };
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block with a name that has bytes above 127, and a checksum.
+    fn block(sum: i32) -> [u8; BLOCK] {
+        let mut block = [0; BLOCK];
+        block[..4].copy_from_slice(&[0xff, 0x80, b'a', 0xc3]);
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block
+    }
+
+    #[test]
+    fn both_ways_to_sum_are_accepted_and_no_other() {
+        let blanks = 8 * 32;
+        let (unsigned, signed) = (0xff + 0x80 + 97 + 0xc3 + blanks, -1 - 128 + 97 - 61 + blanks);
+        for (sum, expected) in
+            [(unsigned, true), (signed, true), (unsigned + 1, false), (signed - 1, false), (0, false)]
+        {
+            assert_eq!(RawHeader::checked(block(sum)).is_ok(), expected, "{sum}");
+        }
+    }
 }
