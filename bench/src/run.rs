@@ -52,9 +52,8 @@ impl<'w> Ground<'w> {
     /// Leaves nothing in the store but the base, unpacked: memory that held a step's files is there for the next, as for the
     /// floor, which removes what it made.
     fn sweep(&self) -> Result<(), Failure> {
-        let mut prune = Command::new(&self.workspace.options.binary);
-        prune.arg("prune").arg("--store").arg(&self.store).args(["--all"]);
-        timed(vec![prune])?;
+        let binary = text(&self.workspace.options.binary)?;
+        timed(vec![command(binary, &["prune", "--all", "--store", text(&self.store)?])])?;
         let context = self.context("nothing", "FROM base\nRUN true\n")?;
         timed(vec![self.build(&context, 0, OUTPUT)])?;
         Ok(())

@@ -283,6 +283,6 @@ fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'stati
 }
 
 /// Only seen when a thread panicked: otherwise its own error is reported.
-fn gone() -> Error {
+pub(crate) fn gone() -> Error {
     Error::Write(std::io::Error::other("a thread of the layer's pipeline ended early"))
 }

@@ -3,11 +3,12 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, linkat, makedev, mkdirat, mknodat, openat,
-    readlinkat, statat, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, openat, readlinkat, statat, symlinkat,
+    unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
+use crate::node::only_mtime;
 use crate::{Error, Metadata, Node, PathError, Special, Time, TreePath};
 
 /// One directory. For walks: every call takes one name in it, and follows nothing.
@@ -103,11 +104,7 @@ impl Dir {
     /// # Errors
     /// When that is not permitted.
     pub fn set_mtime(&self, name: &[u8], time: Time) -> Result<(), Error> {
-        let times = Timestamps {
-            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-            last_modification: Timespec { tv_sec: time.seconds, tv_nsec: time.nanos.into() },
-        };
-        utimensat(self.node.fd(), one(name)?, &times, AtFlags::SYMLINK_NOFOLLOW)
+        utimensat(self.node.fd(), one(name)?, &only_mtime(time), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| self.error("change time of", name, errno))
     }
 

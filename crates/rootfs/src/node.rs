@@ -145,10 +145,7 @@ impl Node {
     /// # Errors
     /// When that is not permitted.
     pub fn set_mtime(&self, time: Time) -> Result<(), Error> {
-        let times = Timestamps {
-            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-            last_modification: Timespec { tv_sec: time.seconds, tv_nsec: time.nanos.into() },
-        };
+        let times = only_mtime(time);
         let result = match self.opened {
             true => futimens(&self.fd, &times),
             false => utimensat(&self.fd, "", &times, AtFlags::EMPTY_PATH),
@@ -160,6 +157,14 @@ impl Node {
     /// file itself and follows nothing.
     fn own_path(&self) -> String {
         format!("/proc/self/fd/{}", self.fd.as_fd().as_raw_fd())
+    }
+}
+
+/// Leaves the access time as it is.
+pub(crate) fn only_mtime(time: Time) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: time.seconds, tv_nsec: time.nanos.into() },
     }
 }
 

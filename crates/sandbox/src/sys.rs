@@ -31,7 +31,7 @@ fn last_errno() -> Errno {
     Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// Forks. Only for workers, which have one thread: nothing can be locked, half-written or lost in the child.
+/// Forks. Only for workers, which have one thread until the command has ended: nothing can be locked, half-written or lost in the child.
 pub(crate) fn fork() -> Result<Fork, Errno> {
     // SAFETY: with a single thread the child is a whole copy of this process (see above).
     let pid = checked(unsafe { libc::fork() })?;
@@ -45,7 +45,7 @@ pub(crate) fn fork_first() -> Result<Fork, Errno> {
     // The stack's address, which zero leaves as it is, comes first on one architecture.
     let (first, second) = if cfg!(target_arch = "s390x") { (0, flags) } else { (flags, 0) };
     // SAFETY: as for fork, which is this call with fewer flags. All else that the C library does in its own concerns other
-    // threads, of which there are none.
+    // threads, of which there are none, and the thread's number, which it keeps for locks that are shared between them.
     let pid = unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) };
     let pid = checked(libc::c_int::try_from(pid).unwrap_or(-1))?;
     Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent))

@@ -320,7 +320,7 @@ impl<'a> Walk<'a> {
             let problem = "its name begins with \".wh.\", which means a removed file in a layer".into();
             return Err(Error::Refused { member: entry.path.to_string(), problem });
         }
-        Ok(self.outgoing.put(entry, content)?)
+        self.outgoing.put(entry, content)
     }
 
     /// A directory's time comes last: tidying in it changed that.

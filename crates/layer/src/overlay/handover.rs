@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 use std::mem;
-use std::panic::resume_unwind;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rootfs::SparseFile;
 
+use crate::pipeline::gone;
 use crate::tar::Writer;
 use crate::{Entry, Error};
 
@@ -27,24 +27,15 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Hands an entry over, with its bytes when it is a regular file that may have any.
-    pub(super) fn put(&mut self, entry: Entry, content: Option<SparseFile>) -> Result<(), Stopped> {
+    pub(super) fn put(&mut self, entry: Entry, content: Option<SparseFile>) -> Result<(), Error> {
         self.count += 1;
         self.batch.push((entry, content));
         if self.batch.len() < BATCH { Ok(()) } else { self.flush() }
     }
 
-    fn flush(&mut self) -> Result<(), Stopped> {
-        self.to.send(mem::take(&mut self.batch)).map_err(|_| Stopped)
-    }
-}
-
-/// The other thread gave up, and says why itself.
-#[derive(Debug)]
-pub(super) struct Stopped;
-
-impl From<Stopped> for Error {
-    fn from(Stopped: Stopped) -> Self {
-        Error::Write(std::io::ErrorKind::BrokenPipe.into())
+    /// An error when nobody takes any more, which says why itself.
+    fn flush(&mut self) -> Result<(), Error> {
+        self.to.send(mem::take(&mut self.batch)).map_err(|_| gone())
     }
 }
 
@@ -60,10 +51,10 @@ pub(super) fn write<W: Write + Send>(
     thread::scope(|scope| {
         let writing = thread::Builder::new().spawn_scoped(scope, || take(from, sink)).map_err(Error::Write)?;
         let mut outgoing = Outgoing { batch: Vec::new(), to, count: 0 };
-        let found = find(&mut outgoing).and_then(|()| Ok(outgoing.flush()?));
+        let found = find(&mut outgoing).and_then(|()| outgoing.flush());
         let count = outgoing.count;
         drop(outgoing);
-        let writer = writing.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        let writer = writing.join().map_err(|_| gone())??;
         found?;
         Ok((count, writer.finish()?))
     })
@@ -93,7 +84,7 @@ mod tests {
     }
 
     fn put(outgoing: &mut Outgoing, entries: usize) -> Result<(), Error> {
-        (0..entries).try_for_each(|number| Ok(outgoing.put(entry(number), None)?))
+        (0..entries).try_for_each(|number| outgoing.put(entry(number), None))
     }
 
     #[test]
