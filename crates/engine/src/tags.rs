@@ -35,8 +35,11 @@ impl Tags {
     }
 }
 
-/// Remembers the blobs of a manifest or index that a registry took.
+/// Remembers the blobs of a manifest or index that a registry has, unless they are remembered.
 pub(crate) fn remember(store: &Store, manifest: &Digest, blobs: &[&Digest]) -> Result<(), Error> {
+    if store.cache_get(RECORD, manifest)?.is_some() {
+        return Ok(());
+    }
     let blobs: Vec<&str> = blobs.iter().map(|blob| blob.as_str()).collect();
     Ok(store.cache_put(RECORD, manifest, blobs.join("\n").as_bytes(), &[])?)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser as _};
+use clap::{Args, CommandFactory as _, FromArgMatches as _};
 
 use super::ProgressArgs;
 use super::values::{PullWhen, RunMode, TimestampMode, parse_bool};
@@ -229,10 +229,18 @@ struct Words {
     build: BuildArgs,
 }
 
-impl BuildArgs {
+/// Reads many builds' flags; what there is to know of flags is put together once.
+pub(crate) struct BuildWords(clap::Command);
+
+impl BuildWords {
+    pub(crate) fn new() -> Self {
+        Self(Words::command())
+    }
+
     /// What these words would mean behind `shipsmith build`.
-    pub(crate) fn of_words(words: Vec<String>) -> Result<Self, clap::Error> {
-        Words::try_parse_from(words).map(|words| words.build)
+    pub(crate) fn read(&mut self, words: Vec<String>) -> Result<BuildArgs, clap::Error> {
+        let mut matches = self.0.try_get_matches_from_mut(words)?;
+        Words::from_arg_matches_mut(&mut matches).map(|words| words.build)
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use bake::{BakeArgs, BakeFileArgs};
-pub(crate) use build::{BuildArgs, RefusedArgs};
+pub(crate) use build::{BuildArgs, BuildWords, RefusedArgs};
 pub(crate) use images::{
     CopyArgs, ExportArgs, ImagesArgs, ImportArgs, IndexCommand, IndexCreateArgs, InspectArgs, LoginArgs, LogoutArgs,
     PruneArgs, PullArgs, PushArgs, RmArgs,

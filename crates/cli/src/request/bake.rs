@@ -7,7 +7,7 @@ use engine::{Batch, ContextSource, DockerfileSource, Job, Output};
 use project::bake::{Bake, ListFormat, Target};
 
 use super::{Build, Method, RequestError, Surroundings, context, csv, suggest};
-use crate::args::{BakeArgs, BuildArgs};
+use crate::args::{BakeArgs, BuildWords};
 
 /// The context that is another target's result.
 const TARGET: &str = "target:";
@@ -79,7 +79,9 @@ pub(crate) fn builds(
     around: &dyn Surroundings,
 ) -> Result<BTreeMap<String, Build>, RequestError> {
     granted(args)?;
-    let build = |(name, target): (&String, &Target)| Ok((name.clone(), build(name, target, args, around)?));
+    let mut reader = BuildWords::new();
+    let build =
+        |(name, target): (&String, &Target)| Ok((name.clone(), build(name, target, args, &mut reader, around)?));
     let builds = bake.targets.iter().map(build).collect::<Result<_, RequestError>>()?;
     refuse_shared_tags(&builds)?;
     Ok(builds)
@@ -106,11 +108,17 @@ fn granted(args: &BakeArgs) -> Result<(), RequestError> {
     Ok(())
 }
 
-fn build(name: &str, target: &Target, args: &BakeArgs, around: &dyn Surroundings) -> Result<Build, RequestError> {
+fn build(
+    name: &str,
+    target: &Target,
+    args: &BakeArgs,
+    reader: &mut BuildWords,
+    around: &dyn Surroundings,
+) -> Result<Build, RequestError> {
     let of_target = |error: RequestError| error.of_target(name);
     let entitlements = entitlements(target, args).map_err(of_target)?;
     let words = words(target, args, &entitlements);
-    let mut typed = BuildArgs::of_words(words).map_err(|error| {
+    let mut typed = reader.read(words).map_err(|error| {
         RequestError::conflict(format!("target {name}: {}", error.kind()), "`shipsmith bake --print` shows the target")
     })?;
     typed.platform = target.platforms.clone().unwrap_or_default();

@@ -70,7 +70,7 @@ impl Pusher<'_> {
     ) -> Result<(), Error> {
         if self.unchanged && self.is_there(artifact, repository, names).await {
             vertex.log("already there");
-            return Ok(());
+            return self.remember(artifact);
         }
         let mut seen = BTreeSet::new();
         let layers = artifact.images.iter().flat_map(|image| &image.layers);
@@ -87,9 +87,15 @@ impl Pusher<'_> {
         names.iter().for_each(|name| self.tags.forget(name));
         try_join_all(names.iter().map(|name| self.put(repository, root, Some(name)))).await?;
         self.store.add_origins(&digests(artifact), repository)?;
-        tags::remember(self.store, &root.descriptor.digest, &digests(artifact))?;
+        self.remember(artifact)?;
         vertex.log(format!("{repository}@{}", root.descriptor.digest));
         Ok(())
+    }
+
+    /// Remembers what a registry that has the artifact has, whoever sent it there.
+    fn remember(&self, artifact: &Artifact) -> Result<(), Error> {
+        let Some(root) = artifact.root() else { return Ok(()) };
+        tags::remember(self.store, &root.descriptor.digest, &digests(artifact))
     }
 
     /// Whether all names point to just this already: a registry takes no manifest without what it names.
