@@ -51,7 +51,10 @@ impl Workspace {
             7,
         )?;
         fs::write(tree.join("Dockerfile"), "FROM scratch\nCOPY tree /opt/toolchain\n")?;
-        let chosen = OptionsRef { binary: options.binary.clone(), rounds: options.rounds, quick: options.quick };
+        // What a linker wrote lies in the page cache page by page, and what was installed does not.
+        let binary = dir.path().join("shipsmith");
+        fs::copy(&options.binary, &binary)?;
+        let chosen = OptionsRef { binary, rounds: options.rounds, quick: options.quick };
         let fresh = registry.state()?;
         let mut workspace = Workspace { options: chosen, registry, fresh, dir, images, tree };
         workspace.push_base(options, &base)?;

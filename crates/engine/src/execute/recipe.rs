@@ -23,23 +23,29 @@ const MOUNT: &str = "shipsmith mounted files 1";
 /// By what a layer is known, if by anything, and the layer, if it is.
 pub(super) type Known = (Option<Key>, Option<LayerRef>);
 
+/// Whence a step takes files, as far as its own key does not say what they are.
+enum Taken {
+    /// All that is at a path of a context.
+    Context { tree: Arc<dyn SourceTree>, path: String },
+    /// A stage or an image.
+    Layers(Arc<Snapshot>),
+}
+
 impl Executor<'_> {
     /// What is known of the layer that a step puts over `parent`.
     pub(super) async fn look(&self, step: &Step, parent: &Snapshot) -> Result<Known, Error> {
-        if step.no_cache {
-            return Ok((None, None));
-        }
-        let _permit = self.work.shared.look().await?;
+        let taken = match &step.op {
+            _ if step.no_cache => None,
+            Op::Copy(copy) => self.taken(copy).await?,
+            _ => Some(Vec::new()),
+        };
+        let Some(taken) = taken else { return Ok((None, None)) };
         let compression = self.compression(step);
         let mut recipe = Framed::new(STEP);
         recipe.put(step.key.0.as_str().as_bytes());
         recipe.put(format!("{:?} {compression:?}", self.work.setting).as_bytes());
         put_layers(&mut recipe, parent);
-        let settled = match &step.op {
-            Op::Copy(copy) => self.put_sources(&mut recipe, copy).await?,
-            _ => Some(true),
-        };
-        self.find(recipe, settled, compression).await
+        self.find(recipe, taken, compression).await
     }
 
     /// What is known of the layer that has the files of a context that a mount shows.
@@ -48,52 +54,65 @@ impl Executor<'_> {
         if step.no_cache {
             return Ok((None, None));
         }
-        let _permit = self.work.shared.look().await?;
+        let tree = self.work.contexts.named(name)?;
+        let path = mirrored(&*tree, source).to_string();
         let mut recipe = Framed::new(MOUNT);
         recipe.put(format!("{:?} {source:?}", self.work.setting).as_bytes());
-        let path = mirrored(&*self.work.contexts.named(name)?, source);
-        let settled = self.put_context(&mut recipe, name, &path.to_string()).await?;
-        self.find(recipe, settled, None).await
+        self.find(recipe, vec![Taken::Context { tree, path }], None).await
     }
 
-    /// Whether all that is copied is at rest; `None` where nothing stands for it.
-    async fn put_sources(&self, recipe: &mut Framed, copy: &Copy) -> Result<Option<bool>, Error> {
-        let mut settled = copy::takes_all(copy).then_some(true);
-        for source in &copy.sources {
-            let rests = match &source.input {
-                _ if settled.is_none() => None,
-                Input::Context(name) => self.put_context(recipe, name, &source.path).await?,
-                Input::Step(id) => {
-                    put_layers(recipe, &*self.snapshot(*id).await?);
-                    Some(true)
-                }
-                // The step's own key has its text.
-                Input::Inline(_) => Some(true),
-                Input::Http(_) | Input::Git(_) => None,
-            };
-            settled = settled.zip(rests).map(|(all, this)| all && this);
+    /// Whence a COPY takes its files; `None` where nothing stands for them unread.
+    async fn taken(&self, copy: &Copy) -> Result<Option<Vec<Taken>>, Error> {
+        if !copy::takes_all(copy) {
+            return Ok(None);
         }
-        Ok(settled)
+        let mut taken = Vec::new();
+        for source in &copy.sources {
+            match &source.input {
+                Input::Context(name) => {
+                    let tree = self.work.contexts.named(name)?;
+                    taken.push(Taken::Context { tree, path: source.path.clone() });
+                }
+                Input::Step(id) => taken.push(Taken::Layers(self.snapshot(*id).await?)),
+                // The step's own key has its text.
+                Input::Inline(_) => {}
+                Input::Http(_) | Input::Git(_) => return Ok(None),
+            }
+        }
+        Ok(Some(taken))
     }
 
-    /// The same for all that is at a path of a context.
-    async fn put_context(&self, recipe: &mut Framed, name: &str, path: &str) -> Result<Option<bool>, Error> {
-        let (now, tree, path) = (Fingerprint::now(), self.work.contexts.named(name)?, path.to_owned());
-        let Some((path, fingerprint)) = blocking(move || Ok(stamp(&*tree, &path))).await? else { return Ok(None) };
-        recipe.put(path.as_bytes());
-        recipe.put(&fingerprint.key);
-        Ok(Some(fingerprint.is_settled(now)))
-    }
-
-    /// The layer that was made by this recipe, if it is still where it is needed.
-    async fn find(&self, recipe: Framed, settled: Option<bool>, form: Option<Compression>) -> Result<Known, Error> {
-        let Some(settled) = settled else { return Ok((None, None)) };
-        let key = Key::new(recipe.finish(), settled);
-        let (store, wanted) = (Arc::clone(self.work.layers.store()), key.clone());
+    /// The layer that was made by this recipe and of these files, if it is still where it is needed.
+    async fn find(&self, mut recipe: Framed, taken: Vec<Taken>, form: Option<Compression>) -> Result<Known, Error> {
+        let _permit = self.work.shared.look().await?;
+        let store = Arc::clone(self.work.layers.store());
         let outbound = self.work.outbound.clone().filter(|_| form.is_some());
-        let layer = blocking(move || warm::find(&store, &wanted, outbound.as_ref())).await?;
-        Ok((Some(key), layer))
+        blocking(move || {
+            let Some(settled) = put_taken(&mut recipe, &taken) else { return Ok((None, None)) };
+            let key = Key::new(recipe.finish(), settled);
+            let layer = warm::find(&store, &key, outbound.as_ref())?;
+            Ok((Some(key), layer))
+        })
+        .await
     }
+}
+
+/// Whether all that is taken is at rest; `None` where nothing stands for it.
+fn put_taken(recipe: &mut Framed, taken: &[Taken]) -> Option<bool> {
+    let now = Fingerprint::now();
+    let mut settled = true;
+    for source in taken {
+        match source {
+            Taken::Context { tree, path } => {
+                let (path, fingerprint) = stamp(&**tree, path)?;
+                recipe.put(path.as_bytes());
+                recipe.put(&fingerprint.key);
+                settled &= fingerprint.is_settled(now);
+            }
+            Taken::Layers(snapshot) => put_layers(recipe, snapshot),
+        }
+    }
+    Some(settled)
 }
 
 fn put_layers(recipe: &mut Framed, snapshot: &Snapshot) {
