@@ -77,6 +77,7 @@ pub(crate) struct ProgressArgs {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Build images from a Dockerfile
     #[command(visible_alias = "b")]
@@ -144,6 +145,7 @@ pub(crate) struct MountsArgs {
 
 /// `shipsmith dockerfile`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum DockerfileCommand {
     /// Print the syntax tree with byte spans (ours)
     Parse(ParseArgs),
@@ -205,6 +207,8 @@ mod tests {
                 check(sub);
             }
         }
-        check(&Cli::command());
+        let mut cli = Cli::command();
+        cli.build();
+        check(&cli);
     }
 }

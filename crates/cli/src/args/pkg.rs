@@ -98,6 +98,7 @@ pub(crate) enum HashScheme {
 
 /// The commands on packages.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum PkgCommand {
     /// Build packages, unless the local store or the registry has them
     Build(Box<PkgBuildArgs>),
@@ -289,6 +290,7 @@ pub(crate) enum BuilderCommand {
 
 /// `shipsmith cache`: the local store, as `linuxkit cache` has it.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum CacheCommand {
     /// List the images of the local store
     Ls(ImagesArgs),
