@@ -5,11 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use oci::layout::REF_NAME;
 use oci::{Descriptor, Digest, Hasher, Index};
 use tempfile::NamedTempFile;
 
-/// Where an index says an entry's name.
-const NAME: &str = "org.opencontainers.image.ref.name";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// An index larger than this is not read.
 const MAX_INDEX: u64 = 16 << 20;
@@ -45,7 +44,7 @@ impl CacheDirectory {
     pub fn name(&self, mut manifest: Descriptor, name: &str) -> io::Result<()> {
         let mut index = self.index()?;
         index.manifests.retain(|entry| !is_named(entry, name));
-        manifest.annotations.insert(NAME.to_owned(), name.to_owned());
+        manifest.annotations.insert(REF_NAME.to_owned(), name.to_owned());
         index.manifests.push(manifest);
         let text = serde_json::to_vec(&index).map_err(io::Error::other)?;
         self.put("oci-layout", LAYOUT)?;
@@ -92,12 +91,12 @@ impl CacheDirectory {
     }
 
     fn blob(&self, digest: &Digest) -> PathBuf {
-        self.path.join("blobs").join(digest.algorithm()).join(digest.hex())
+        self.path.join(oci::layout::blob(digest))
     }
 }
 
 fn is_named(entry: &Descriptor, name: &str) -> bool {
-    entry.annotations.get(NAME).is_some_and(|found| found == name)
+    entry.annotations.get(REF_NAME).is_some_and(|found| found == name)
 }
 
 /// A file that others may read once it has its name, as caches are handed from user to user.

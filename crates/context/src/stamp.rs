@@ -36,18 +36,20 @@ pub(crate) fn of_directory(
     let progress = walk.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.failed.map_or(Ok(()), Err)?;
     let mut key = Hasher::new();
-    key.update(numbers(metadata).as_flattened());
+    let identity = Identity::from(metadata);
+    key.update(numbers(metadata, identity).as_flattened());
     for (path, listing) in &progress.listed {
         put(&mut key, path.as_bytes());
         key.update(listing.as_str().as_bytes());
     }
-    let changed = latest([progress.changed, Some(changed(metadata))]);
+    let changed = latest([progress.changed, Some(identity.changed())]);
     Ok(Fingerprint { key: key.finish().as_str().into(), changed })
 }
 
 /// Stands for what is no directory.
 pub(crate) fn of_file(metadata: &Metadata) -> Fingerprint {
-    Fingerprint { key: numbers(metadata).as_flattened().to_vec(), changed: Some(changed(metadata)) }
+    let identity = Identity::from(metadata);
+    Fingerprint { key: numbers(metadata, identity).as_flattened().to_vec(), changed: Some(identity.changed()) }
 }
 
 struct Walk<'a> {
@@ -120,9 +122,10 @@ impl Walk<'_> {
                     _ => {}
                 }
             }
+            let identity = Identity::from(&metadata);
             put(&mut digest, &name);
-            digest.update(numbers(&metadata).as_flattened());
-            last = latest([last, Some(changed(&metadata))]);
+            digest.update(numbers(&metadata, identity).as_flattened());
+            last = latest([last, Some(identity.changed())]);
         }
         Ok(Listing { digest: digest.finish(), changed: last, directories })
     }
@@ -150,7 +153,7 @@ impl Progress {
 }
 
 /// All of `stat` that matters for a tree whose files are all root's. Where a link leads does not change while its inode lives.
-fn numbers(metadata: &Metadata) -> [[u8; 8]; 11] {
+fn numbers(metadata: &Metadata, identity: Identity) -> [[u8; 8]; 11] {
     let (kind, major, minor) = match metadata.kind {
         FileKind::File => (0, 0, 0),
         FileKind::Directory => (1, 0, 0),
@@ -161,15 +164,10 @@ fn numbers(metadata: &Metadata) -> [[u8; 8]; 11] {
         FileKind::Socket => (6, 0, 0),
     };
     let device = u64::from(major) << 32 | u64::from(minor);
-    let [own, inode, size, mtime, mtime_nanos, ctime, ctime_nanos] = Identity::from(metadata).numbers();
+    let [own, inode, size, mtime, mtime_nanos, ctime, ctime_nanos] = identity.numbers();
     let others = [kind, device, metadata.mode.into(), metadata.links].map(u64::to_le_bytes);
     let [kind, device, mode, links] = others;
     [own, inode, size, mtime, mtime_nanos, ctime, ctime_nanos, kind, device, mode, links]
-}
-
-/// When a file was last changed, in nanoseconds since 1970.
-fn changed(metadata: &Metadata) -> i128 {
-    Identity::from(metadata).changed()
 }
 
 /// Of two times of changes, the one that is at rest last.

@@ -210,7 +210,7 @@ pub(crate) fn checked_index(
 }
 
 fn open_in_layout(dir: &std::path::Path, blob: &Descriptor) -> Result<Box<dyn Read + Send>, Error> {
-    let path = dir.join("blobs").join(blob.digest.algorithm()).join(blob.digest.hex());
+    let path = dir.join(oci::layout::blob(&blob.digest));
     let file = File::open(&path).map_err(|source| Error::LayoutRead { path, source })?;
     Ok(Box::new(file))
 }

@@ -4,12 +4,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use oci::layout::{IMAGE_NAME, REF_NAME};
 use oci::{Descriptor, Digest, Index};
 
 use crate::Error;
 
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
-const FULL_NAME: &str = "io.containerd.image.name";
 /// Documents larger than this are not read.
 const MAX_DOCUMENT: u64 = 16 << 20;
 
@@ -33,7 +32,7 @@ pub(crate) fn entry(dir: &Path, object: Option<&str>) -> Result<Descriptor, Erro
 
 fn names(entry: &Descriptor, object: &str) -> bool {
     let is = |key: &str| entry.annotations.get(key).is_some_and(|name| name == object || ends_with_tag(name, object));
-    entry.digest.as_str() == object || is(REF_NAME) || is(FULL_NAME)
+    entry.digest.as_str() == object || is(REF_NAME) || is(IMAGE_NAME)
 }
 
 fn ends_with_tag(name: &str, tag: &str) -> bool {
@@ -43,7 +42,7 @@ fn ends_with_tag(name: &str, tag: &str) -> bool {
 /// A manifest, index or config of the layout, its digest verified.
 pub(crate) fn document(dir: &Path, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
     let digest = &descriptor.digest;
-    let path = dir.join("blobs").join(digest.algorithm()).join(digest.hex());
+    let path = dir.join(oci::layout::blob(digest));
     let bytes = read_limited(&path)?;
     if Digest::of(&bytes) != *digest {
         let source =

@@ -16,7 +16,7 @@ mod root;
 mod times;
 mod usage;
 
-pub use changes::{Diff, Written, write_changes};
+pub use changes::{Diff, write_changes};
 pub use compare::{Listing, write_differences};
 pub use describe::{OWNER_XATTR, Owners, owner_text, parse_owner};
 pub use flatten::flatten;

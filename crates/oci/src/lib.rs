@@ -7,6 +7,7 @@
 pub mod calendar;
 mod config;
 mod digest;
+pub mod layout;
 mod manifest;
 mod media_type;
 mod platform;

@@ -142,7 +142,7 @@ impl Place {
 
     /// A blob's file.
     pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
-        self.root.join("blobs").join(digest.algorithm()).join(digest.hex())
+        self.root.join(oci::layout::blob(digest))
     }
 
     /// The index of the layout: tags and kept images.

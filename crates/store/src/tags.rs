@@ -7,17 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use oci::layout::{IMAGE_NAME, REF_NAME};
 use oci::{Descriptor, Digest, Index, MediaType, Reference};
 
 use crate::document::Document;
 use crate::error::At;
 use crate::lock::FileLock;
 use crate::{Error, Store, document};
-
-/// The tag or name of an entry (image-spec, annotations.md).
-pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// The full reference of an entry, as containerd and BuildKit write it.
-pub(crate) const IMAGE_NAME: &str = "io.containerd.image.name";
 
 impl Store {
     /// Names images, all at once; each name is taken from the image that had it.

@@ -32,27 +32,26 @@ pub(super) fn name(path: &Path) -> String {
 
 /// `--cache-from`, in the builder's words; `None` without.
 pub(super) fn imports(request: &BuildRequest, events: &Events) -> Option<String> {
-    let sources = request.cache_from.iter();
-    let caches = sources.filter_map(|source| match &source.place {
-        CachePlace::Registry(reference) => {
-            Some(json!({ "Type": "registry", "Attrs": { "ref": reference.to_string() } }))
+    let mut caches = Vec::new();
+    for source in &request.cache_from {
+        match import(&source.place) {
+            Ok(cache) => caches.push(cache),
+            Err(reason) => events.warn(format!("the cache {source} cannot be used: {reason}"), None),
         }
-        CachePlace::Directory { path, tag } => match CacheDirectory::new(path.clone(), false).find(tag) {
-            Ok(Some(found)) => {
-                Some(json!({ "Type": "local", "Attrs": { "src": name(path), "digest": found.digest.to_string() } }))
-            }
-            Ok(None) => {
-                events.warn(format!("the cache {source} cannot be used: nothing in it is named {tag}"), None);
-                None
-            }
-            Err(error) => {
-                events.warn(format!("the cache {source} cannot be used: {error}"), None);
-                None
-            }
-        },
-    });
-    let caches: Vec<Value> = caches.collect();
+    }
     (!caches.is_empty()).then(|| Value::from(caches).to_string())
+}
+
+/// One of them, or why it cannot be used.
+fn import(place: &CachePlace) -> Result<Value, String> {
+    match place {
+        CachePlace::Registry(reference) => Ok(json!({ "Type": "registry", "Attrs": { "ref": reference.to_string() } })),
+        CachePlace::Directory { path, tag } => {
+            let found = CacheDirectory::new(path.clone(), false).find(tag).map_err(|error| error.to_string())?;
+            let found = found.ok_or_else(|| format!("nothing in it is named {tag}"))?;
+            Ok(json!({ "Type": "local", "Attrs": { "src": name(path), "digest": found.digest.to_string() } }))
+        }
+    }
 }
 
 impl Remote<'_> {

@@ -163,7 +163,7 @@ struct Layout {
 
 impl Blobs for Layout {
     fn open(&self, digest: &Digest) -> io::Result<Option<(File, u64)>> {
-        let path = self.directory.join("blobs").join(digest.algorithm()).join(digest.hex());
+        let path = self.directory.join(oci::layout::blob(digest));
         opened(self.allowed.contains(digest), &path)
     }
 }

@@ -34,31 +34,22 @@ pub struct Diff<'a> {
     pub owners: &'a Owners,
 }
 
-/// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// How many entries, the directories above what changed among them. None: nothing changed.
-    pub entries: u64,
-}
-
 /// Writes what an upper directory changes to `sink`, and makes the directory what the tar says. One pass, sorted; memory grows with
 /// the largest directory and the number of hard links only.
 ///
 /// # Errors
 /// When something cannot be read or changed, the sink fails, or a name begins with `.wh.`, which no layer can hold.
-pub fn write_changes<W: Write + Send>(diff: &Diff<'_>, sink: W) -> Result<(Written, W), Error> {
-    let (entries, sink) = handover::write(sink, |outgoing| {
+pub fn write_changes<W: Write + Send>(diff: &Diff<'_>, sink: W) -> Result<W, Error> {
+    handover::write(sink, |outgoing| {
         Walk::new(diff, None, outgoing).run(false)?;
         let root = diff.root.dir(&TreePath::root())?;
         describe(root.node(), &plain_root(), diff.scheme)
-    })?;
-    Ok((Written { entries }, sink))
+    })
 }
 
 /// Writes what in a copy of the merged layers differs from them.
-pub(super) fn write_copied<W: Write + Send>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<(Written, W), Error> {
-    let (entries, sink) = handover::write(sink, |outgoing| Walk::new(diff, Some(before), outgoing).run(true))?;
-    Ok((Written { entries }, sink))
+pub(super) fn write_copied<W: Write + Send>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<W, Error> {
+    handover::write(sink, |outgoing| Walk::new(diff, Some(before), outgoing).run(true))
 }
 
 struct Walk<'a> {

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use rootfs::{FileKind, Metadata, Root, Time, TreePath};
 
 use super::changes::write_copied;
-use super::{Diff, Written};
+use super::Diff;
 use crate::Error;
 
 const BUFFER: usize = 64 << 10;
@@ -48,7 +48,7 @@ impl Listing {
 ///
 /// # Errors
 /// As [`write_changes`](super::write_changes).
-pub fn write_differences<W: Write + Send>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<(Written, W), Error> {
+pub fn write_differences<W: Write + Send>(diff: &Diff<'_>, before: &Listing, sink: W) -> Result<W, Error> {
     write_copied(diff, before, sink)
 }
 

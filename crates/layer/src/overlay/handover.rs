@@ -22,13 +22,11 @@ type Item = (Entry, Option<SparseFile>);
 pub(super) struct Outgoing {
     batch: Vec<Item>,
     to: Sender<Vec<Item>>,
-    count: u64,
 }
 
 impl Outgoing {
     /// Hands an entry over, with its bytes when it is a regular file that may have any.
     pub(super) fn put(&mut self, entry: Entry, content: Option<SparseFile>) -> Result<(), Error> {
-        self.count += 1;
         self.batch.push((entry, content));
         if self.batch.len() < BATCH { Ok(()) } else { self.flush() }
     }
@@ -39,24 +37,23 @@ impl Outgoing {
     }
 }
 
-/// Writes the entries that `find` puts to `sink`; gives their number.
+/// Writes the entries that `find` puts to `sink`.
 ///
 /// # Errors
 /// When they cannot be written, or else what `find` gives.
 pub(super) fn write<W: Write + Send>(
     sink: W,
     find: impl FnOnce(&mut Outgoing) -> Result<(), Error>,
-) -> Result<(u64, W), Error> {
+) -> Result<W, Error> {
     let (to, from) = bounded(WAITING);
     thread::scope(|scope| {
         let writing = thread::Builder::new().spawn_scoped(scope, || take(from, sink)).map_err(Error::Write)?;
-        let mut outgoing = Outgoing { batch: Vec::new(), to, count: 0 };
+        let mut outgoing = Outgoing { batch: Vec::new(), to };
         let found = find(&mut outgoing).and_then(|()| outgoing.flush());
-        let count = outgoing.count;
         drop(outgoing);
         let writer = writing.join().map_err(|_| gone())??;
         found?;
-        Ok((count, writer.finish()?))
+        writer.finish()
     })
 }
 
@@ -92,8 +89,7 @@ mod tests {
         for entries in [0, 1, BATCH - 1, BATCH, BATCH * (WAITING + 3) + 1] {
             let mut expected = Writer::new(Vec::new());
             (0..entries).for_each(|number| expected.append(&entry(number), None).expect("written"));
-            let (count, tar) = write(Vec::new(), |outgoing| put(outgoing, entries)).expect("written");
-            assert_eq!(count, entries as u64);
+            let tar = write(Vec::new(), |outgoing| put(outgoing, entries)).expect("written");
             assert!(tar == expected.finish().expect("written"), "{entries} entries");
         }
     }

@@ -80,7 +80,7 @@ fn copied(stack: &Stack, change: impl Fn(&Path)) -> Vec<u8> {
     let before = Listing::take(&copy).expect("listed");
     change(copy.path());
     let diff = Diff { root: &copy, lowers: &stack.lowers, scheme: stack.scheme, times: Times::Kept, owners: &owners };
-    write_differences(&diff, &before, Vec::new()).expect("written").1
+    write_differences(&diff, &before, Vec::new()).expect("written")
 }
 
 #[test]

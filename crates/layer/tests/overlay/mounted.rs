@@ -108,7 +108,7 @@ impl Stack {
     pub(crate) fn changes(&self, upper: &str, times: Times, owners: &Owners) -> Vec<u8> {
         let root = Root::open(self.dir.path().join(upper)).expect("opened");
         let diff = Diff { root: &root, lowers: &self.lowers, scheme: self.scheme, times, owners };
-        write_changes(&diff, Vec::new()).expect("written").1
+        write_changes(&diff, Vec::new()).expect("written")
     }
 }
 

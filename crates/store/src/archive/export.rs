@@ -8,14 +8,13 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use oci::{Descriptor, Digest, Hasher, Index, Manifest, Reference};
+use oci::{Descriptor, Digest, Hasher, Index, Manifest, Reference, layout};
 
 use crate::archive::docker::DockerImage;
-use crate::archive::layout::blob_name;
 use crate::document::{self, Document};
 use crate::error::At;
 use crate::place::LayoutMarker;
-use crate::tags::{IMAGE_NAME, REF_NAME, unnamed};
+use crate::tags::unnamed;
 use crate::verify::copy_hashed;
 use crate::{DOCUMENT_LIMIT, Error, Store};
 
@@ -72,7 +71,7 @@ pub fn export<W: Write>(
     if format == ArchiveFormat::Docker {
         members.insert("manifest.json".into(), Member::Bytes(contents.docker_manifest(images)?));
     }
-    members.extend(contents.blobs.values().map(|blob| (blob_name(&blob.digest), Member::Blob(blob))));
+    members.extend(contents.blobs.values().map(|blob| (layout::blob(&blob.digest), Member::Blob(blob))));
     members.insert("oci-layout".into(), Member::Bytes(LayoutMarker::current()));
     members.insert("index.json".into(), Member::Bytes(to_json(&Index::new(entries(images), false))?));
     write_members(&members, source, sink)
@@ -87,7 +86,7 @@ pub fn export_layout(images: &[NamedImage], source: &dyn BlobSource, dir: &Path)
     for blob in contents.blobs.values() {
         let parent = dir.join("blobs").join(blob.digest.algorithm());
         fs::create_dir_all(&parent).at("create", &parent)?;
-        write_file(&dir.join(blob_name(&blob.digest)), |file| copy_blob(blob, source, file))?;
+        write_file(&dir.join(layout::blob(&blob.digest)), |file| copy_blob(blob, source, file))?;
     }
     fs::create_dir_all(dir).at("create", dir)?;
     write_file(&dir.join("oci-layout"), |file| put(file, &LayoutMarker::current()))?;
@@ -157,9 +156,9 @@ impl Contents {
             let manifest = self.single_platform(image)?;
             let tags: Vec<String> = names.iter().map(|name| name.clone().or_latest().familiar()).collect();
             entries.push(DockerImage {
-                config: blob_name(&manifest.config.digest),
+                config: layout::blob(&manifest.config.digest),
                 repo_tags: (!tags.is_empty()).then_some(tags),
-                layers: manifest.layers.iter().map(|layer| blob_name(&layer.digest)).collect(),
+                layers: manifest.layers.iter().map(|layer| layout::blob(&layer.digest)).collect(),
             });
         }
         to_json(&entries)
@@ -195,8 +194,8 @@ fn entries(images: &[NamedImage]) -> Vec<Descriptor> {
 fn entry(image: &Descriptor, name: &Reference) -> Descriptor {
     let name = name.clone().or_latest();
     let mut entry = image.clone();
-    entry.annotations.insert(REF_NAME.into(), name.tag().unwrap_or_else(|| name.object()).to_owned());
-    entry.annotations.insert(IMAGE_NAME.into(), name.to_string());
+    entry.annotations.insert(layout::REF_NAME.into(), name.tag().unwrap_or_else(|| name.object()).to_owned());
+    entry.annotations.insert(layout::IMAGE_NAME.into(), name.to_string());
     entry
 }
 
@@ -209,10 +208,10 @@ fn merged(path: &Path, entries: Vec<Descriptor>) -> Result<Index, Error> {
     };
     let mut index: Index =
         serde_json::from_slice(&bytes).map_err(|error| Error::malformed(path.display().to_string(), error))?;
-    let names: BTreeSet<_> = entries.iter().filter_map(|entry| entry.annotations.get(REF_NAME)).collect();
+    let names: BTreeSet<_> = entries.iter().filter_map(|entry| entry.annotations.get(layout::REF_NAME)).collect();
     index
         .manifests
-        .retain(|old| old.annotations.get(REF_NAME).map_or(!entries.contains(old), |name| !names.contains(name)));
+        .retain(|old| old.annotations.get(layout::REF_NAME).map_or(!entries.contains(old), |name| !names.contains(name)));
     index.manifests.extend(entries);
     Ok(index)
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use oci::{Descriptor, Digest, Index};
+use oci::{Descriptor, Digest, Index, layout};
 
 use crate::archive::import::Imported;
 use crate::archive::staged::StagedArchive;
@@ -81,17 +81,12 @@ pub(super) fn read(store: &Store, parts: &dyn Parts) -> Result<Vec<Imported>, Er
     let index: Index = serde_json::from_slice(&index).map_err(|error| Error::malformed("index.json", error))?;
     let contents = Contents::of(store, parts, &index.manifests)?;
     for descriptor in contents.leaves.iter().chain(contents.documents.iter().rev()) {
-        let here = parts.adopt(store, &blob_name(&descriptor.digest), descriptor)?;
+        let here = parts.adopt(store, &layout::blob(&descriptor.digest), descriptor)?;
         if !here && !store.contains(&descriptor.digest) {
             return Err(Error::Archive(format!("it lacks blob {}", descriptor.digest)));
         }
     }
     Ok(index.manifests.iter().map(|entry| Imported { reference: name_of(entry), image: unnamed(entry) }).collect())
-}
-
-/// The name of a blob in a layout.
-pub(super) fn blob_name(digest: &Digest) -> String {
-    format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }
 
 /// Everything images consist of: documents, parents before children, and what they name.
@@ -123,7 +118,7 @@ impl Contents {
 }
 
 fn read_document(store: &Store, parts: &dyn Parts, descriptor: &Descriptor) -> Result<Document, Error> {
-    let bytes = match parts.document(&blob_name(&descriptor.digest))? {
+    let bytes = match parts.document(&layout::blob(&descriptor.digest))? {
         Some(bytes) => bytes,
         None if store.contains(&descriptor.digest) => store.read(&descriptor.digest)?,
         None => return Err(Error::Archive(format!("it lacks manifest {}", descriptor.digest))),
