@@ -95,7 +95,6 @@ impl Report {
         self.text
             .push_str("\n### Growth\n\nSeconds; the slope is the exponent over the last decade, 1 being linear.\n");
         for curve in &curves {
-            let _ = write!(self.text, "\n| {} |", curve.what);
             let counts: Vec<String> = curve.points.iter().map(|(count, _)| count.to_string()).collect();
             let seconds: Vec<String> = curve.points.iter().map(|(_, seconds)| format!("{seconds:.3}")).collect();
             let rule = "|--:".repeat(counts.len() + 2);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use layer::Tree;
+use oci::Digest;
 use tokio::sync::OnceCell;
 
 use crate::Error;
@@ -13,18 +14,30 @@ use crate::layers::{LayerRef, Layers};
 pub(crate) struct Snapshot {
     below: Option<Arc<Snapshot>>,
     layers: Vec<LayerRef>,
+    /// Of all layers.
+    chain: Option<Digest>,
     tree: OnceCell<Tree>,
+}
+
+/// The ChainID (image specification, `config.md`) of layers of which `below` is the ChainID of all but the last.
+fn chained(below: Option<&Digest>, last: &LayerRef) -> Digest {
+    match below {
+        Some(below) => Digest::of(format!("{below} {}", last.diff_id.0).as_bytes()),
+        None => last.diff_id.0.clone(),
+    }
 }
 
 impl Snapshot {
     /// These layers, base first; none for `FROM scratch`.
     pub(crate) fn of_layers(layers: Vec<LayerRef>) -> Self {
-        Self { below: None, layers, tree: OnceCell::new() }
+        let chain = layers.iter().fold(None, |below: Option<Digest>, layer| Some(chained(below.as_ref(), layer)));
+        Self { below: None, layers, chain, tree: OnceCell::new() }
     }
 
     /// One more layer over `below`.
     pub(crate) fn over(below: Arc<Self>, layer: LayerRef) -> Self {
-        Self { below: Some(below), layers: vec![layer], tree: OnceCell::new() }
+        let chain = Some(chained(below.chain(), &layer));
+        Self { below: Some(below), layers: vec![layer], chain, tree: OnceCell::new() }
     }
 
     /// All layers, base first.
@@ -34,9 +47,14 @@ impl Snapshot {
         layers
     }
 
+    /// Stands for all layers and their order; `None` where there is none.
+    pub(crate) fn chain(&self) -> Option<&Digest> {
+        self.chain.as_ref()
+    }
+
     /// Whether there is no layer at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.layers.is_empty() && self.below.as_ref().is_none_or(|below| below.is_empty())
+        self.chain.is_none()
     }
 
     /// The merged tree: needs every layer's index, and the tars only when contents are read.

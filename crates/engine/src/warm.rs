@@ -17,7 +17,7 @@ use crate::overlay::Item;
 use crate::record::{self, Record};
 
 /// Changes whenever the same items would become other bytes.
-const FORMAT: &str = "shipsmith layer 3";
+const FORMAT: &str = "shipsmith layer 4";
 /// The kind of the store's records.
 const RECORD: &str = "layer";
 

@@ -79,8 +79,11 @@ impl Deref for Chunk {
 
 /// Takes full chunks, and the last one, in order.
 pub(crate) trait ChunkSink {
-    /// Takes a chunk and gives an empty one for it.
-    fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error>;
+    /// Takes a chunk.
+    fn take(&mut self, chunk: Chunk) -> Result<(), Error>;
+
+    /// An empty chunk to fill.
+    fn empty(&mut self) -> Chunk;
 }
 
 /// Where chunks end: at multiples of a size in the uncompressed stream, or before certain entries, and a little later again
@@ -112,7 +115,7 @@ impl<S: ChunkSink> Chunker<S> {
     /// An entry follows.
     pub(crate) fn entry(&mut self, entry: &Entry) -> Result<(), Error> {
         if self.cut == Cut::Entries && ends_before(entry.path.as_bytes(), entry.size(), self.current.len) {
-            self.hand_over()?;
+            self.next()?;
         }
         Ok(())
     }
@@ -138,7 +141,12 @@ impl<S: ChunkSink> Chunker<S> {
         // The stand-in is empty and allocates nothing.
         let mut full = std::mem::replace(&mut self.current, Chunk::new(0));
         full.recipe = self.recipe.as_mut().and_then(|recipe| recipe.finish(self.unknown));
-        self.current = self.sink.take(full)?;
+        self.sink.take(full)
+    }
+
+    fn next(&mut self) -> Result<(), Error> {
+        self.hand_over()?;
+        self.current = self.sink.empty();
         Ok(())
     }
 
@@ -150,7 +158,7 @@ impl<S: ChunkSink> Chunker<S> {
     /// Where the next bytes go; never empty.
     pub(crate) fn space(&mut self) -> Result<&mut [u8], Error> {
         if self.current.len == self.current.bytes.len() {
-            self.hand_over()?;
+            self.next()?;
         }
         Ok(self.current.space())
     }

@@ -19,35 +19,49 @@ pub(crate) fn chunk_size(compression: Compression) -> usize {
 
 /// Compresses whole chunks; each thread has its own.
 pub(crate) enum Codec {
-    Gzip(libdeflater::Compressor),
+    Gzip(libdeflater::Compressor, Room),
     FastGzip(Deflate),
-    Zstd(zstd::bulk::Compressor<'static>),
+    Zstd(zstd::bulk::Compressor<'static>, Room),
 }
+
+/// Where chunks are compressed, one after another: what comes out is copied, so that many results can wait in no more memory
+/// than they need.
+type Room = Vec<u8>;
 
 impl Codec {
     /// `None` when nothing is to be compressed.
     pub(crate) fn new(compression: Compression) -> Result<Option<Codec>, Error> {
         Ok(match compression {
             Compression::None => None,
-            Compression::Gzip { level } => Some(Codec::Gzip(gzip(level)?)),
+            Compression::Gzip { level } => Some(Codec::Gzip(gzip(level)?, Room::new())),
             Compression::FastGzip => Some(Codec::FastGzip(Deflate::new())),
-            Compression::Zstd { level } => Some(Codec::Zstd(zstd(level)?)),
+            Compression::Zstd { level } => Some(Codec::Zstd(zstd(level)?, Room::new())),
         })
     }
 
     /// The compressed chunk. The gzip header says neither time nor system (mtime 0, OS 255).
     pub(crate) fn compress(&mut self, chunk: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
-            Codec::Gzip(codec) => {
-                let mut out = vec![0; codec.gzip_compress_bound(chunk.len())];
-                let len = codec.gzip_compress(chunk, &mut out).map_err(|e| Error::Compress(e.to_string()))?;
-                out.truncate(len);
-                Ok(out)
+            Codec::Gzip(codec, room) => {
+                let out = at_least(room, codec.gzip_compress_bound(chunk.len()));
+                let length = codec.gzip_compress(chunk, out).map_err(|e| Error::Compress(e.to_string()))?;
+                Ok(out[..length].to_vec())
             }
             Codec::FastGzip(codec) => Ok(codec.gzip(chunk)),
-            Codec::Zstd(codec) => codec.compress(chunk).map_err(|e| Error::Compress(e.to_string())),
+            Codec::Zstd(codec, room) => {
+                let out = at_least(room, zstd::zstd_safe::compress_bound(chunk.len()));
+                let length = codec.compress_to_buffer(chunk, out).map_err(|e| Error::Compress(e.to_string()))?;
+                Ok(out[..length].to_vec())
+            }
         }
     }
+}
+
+fn at_least(room: &mut Room, length: usize) -> &mut [u8] {
+    if room.len() < length {
+        room.resize(length, 0);
+    }
+    room
 }
 
 fn gzip(level: u32) -> Result<libdeflater::Compressor, Error> {

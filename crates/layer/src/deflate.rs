@@ -1,7 +1,7 @@
 //! A fast compressor for DEFLATE (RFC 1951): one look at one earlier place for each position, one Huffman code per block.
 //!
-//! It is made for layers that are sent over a fast network to who reads gzip only: half again as fast as libdeflate's first
-//! level, its output a fifth larger. Only arithmetic decides what comes out, never what a processor can do.
+//! It is made for layers that are sent over a fast network to who reads gzip only: a fifth to a half faster than libdeflate's first
+//! level, its output a tenth to a fifth larger. Only arithmetic decides what comes out, never what a processor can do.
 
 mod bits;
 mod huffman;
@@ -29,16 +29,18 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 pub(crate) struct Deflate {
     finder: Finder,
     sequences: Vec<Sequence>,
+    out: Bits,
 }
 
 impl Deflate {
     pub(crate) fn new() -> Deflate {
-        Deflate { finder: Finder::new(), sequences: Vec::new() }
+        Deflate { finder: Finder::new(), sequences: Vec::new(), out: Bits::default() }
     }
 
     /// One gzip member.
     pub(crate) fn gzip(&mut self, input: &[u8]) -> Vec<u8> {
-        let mut out = Bits::with_capacity(input.len());
+        let mut out = std::mem::take(&mut self.out);
+        out.restart(input.len());
         out.bytes(&GZIP_HEADER);
         self.finder.restart();
         let mut from = 0;
@@ -54,7 +56,9 @@ impl Deflate {
         out.bytes(&libdeflater::crc32(input).to_le_bytes());
         // The format counts modulo 2^32.
         out.bytes(&(input.len() as u32).to_le_bytes());
-        out.into_bytes()
+        let member = out.written().to_vec();
+        self.out = out;
+        member
     }
 
     /// The bytes from `from` to `to`, which may repeat what came before.

@@ -161,10 +161,10 @@ impl<S: Sink> Pipeline<S> {
         Ok(Finished { diff_id, digest, size, members, spent: self.spent, sink })
     }
 
-    fn send(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
+    fn send(&mut self, chunk: Chunk) -> Result<(), Error> {
         let Stage::Threads(threads) = &self.stage else { return Err(gone()) };
         if threads.send(chunk).is_ok() {
-            return Ok(threads.spare.try_recv().unwrap_or_else(|_| Chunk::new(self.chunk_size)));
+            return Ok(());
         }
         match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Threads(threads) => Err(threads.join(&mut self.spent).err().unwrap_or_else(gone)),
@@ -174,14 +174,14 @@ impl<S: Sink> Pipeline<S> {
 }
 
 impl<S: Sink> ChunkSink for Pipeline<S> {
-    fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
+    fn take(&mut self, chunk: Chunk) -> Result<(), Error> {
         if let Some(hasher) = &mut self.diff {
             self.diffing.time(|| hasher.update(&chunk));
         }
         let (tail, first) = match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Alone { tail, waiting: None, codec } => {
                 self.stage = Stage::Alone { tail, waiting: Some(chunk), codec };
-                return Ok(Chunk::new(self.chunk_size));
+                return Ok(());
             }
             Stage::Alone { tail, waiting: Some(first), .. } => (tail, first),
             running => {
@@ -192,6 +192,14 @@ impl<S: Sink> ChunkSink for Pipeline<S> {
         self.stage = Stage::Threads(Threads::start(self.compression, self.threads, self.members.clone(), tail)?);
         self.send(first)?;
         self.send(chunk)
+    }
+
+    fn empty(&mut self) -> Chunk {
+        let spare = match &self.stage {
+            Stage::Threads(threads) => threads.spare.try_recv().ok(),
+            Stage::Alone { .. } | Stage::Failed => None,
+        };
+        spare.unwrap_or_else(|| Chunk::new(self.chunk_size))
     }
 }
 

@@ -15,6 +15,9 @@ use crate::{Compression, Content, Entry, Error, LayerIndex, Sink, Spent, Writing
 /// More compressors than this only cost memory: the one thread that frames and hashes the tar cannot feed them.
 const MAX_THREADS: usize = 8;
 
+/// Changes whenever a compressor makes other bytes of the same chunk.
+const COMPRESSORS: u32 = 2;
+
 /// As many compressors as this machine has use for.
 pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
@@ -97,7 +100,10 @@ impl<S: Sink> LayerWriter<S> {
         let chunk = chunk_size(compression);
         let (cut, recipe) = match compression {
             Compression::None => (Cut::Full, None),
-            _ => (Cut::Entries, members.is_some().then(|| Recipe::new(format!("{compression:?}").into_bytes()))),
+            _ => (
+                Cut::Entries,
+                members.is_some().then(|| Recipe::new(format!("{compression:?} {COMPRESSORS}").into_bytes())),
+            ),
         };
         let pipeline = Pipeline::new(sink, compression, threads, chunk, members)?;
         Ok(LayerWriter {

@@ -210,11 +210,20 @@ pub(crate) fn name_of(entry: &Descriptor) -> Option<Reference> {
 pub(crate) fn give(entries: &mut Vec<Descriptor>, tags: &[&(Reference, Descriptor)]) {
     let names: BTreeMap<&Reference, &Descriptor> = tags.iter().map(|(name, image)| (name, image)).collect();
     let images: BTreeSet<&Digest> = names.values().map(|image| &image.digest).collect();
-    entries.retain(|entry| match name_of(entry) {
-        Some(name) => !names.contains_key(&name),
+    let mut lacking = names.clone();
+    entries.retain_mut(|entry| match name_of(entry) {
+        // In its place: what stands stays as it is, and nothing is written for it.
+        Some(name) if names.contains_key(&name) => match lacking.remove(&name) {
+            Some(image) => {
+                *entry = named(image, &name);
+                true
+            }
+            None => false,
+        },
+        Some(_) => true,
         None => is_named(entry) || !images.contains(&entry.digest),
     });
-    entries.extend(names.into_iter().map(|(name, image)| named(image, name)));
+    entries.extend(lacking.into_iter().map(|(name, image)| named(image, name)));
 }
 
 /// `image` as an entry with a name.

@@ -17,7 +17,8 @@ use crate::steps::mirrored;
 use crate::warm::{self, Key};
 use crate::{Error, copy};
 
-const STEP: &str = "shipsmith recipe 1";
+/// Changes whenever the same step would make other bytes.
+const STEP: &str = "shipsmith recipe 2";
 const MOUNT: &str = "shipsmith mounted files 1";
 
 /// By what a layer is known, if by anything, and the layer, if it is.
@@ -116,8 +117,7 @@ fn put_taken(recipe: &mut Framed, taken: &[Taken]) -> Option<bool> {
 }
 
 fn put_layers(recipe: &mut Framed, snapshot: &Snapshot) {
-    let layers = snapshot.layers();
-    recipe.list(layers.iter().map(|layer| layer.diff_id.0.as_str().as_bytes()));
+    recipe.list(snapshot.chain().into_iter().map(|chain| chain.as_str().as_bytes()));
 }
 
 /// Where a source really is, and what stands for all in it. What cannot be looked at is for the copy to tell of.

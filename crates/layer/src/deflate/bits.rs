@@ -1,6 +1,7 @@
 //! Bits, the lowest first.
 
-/// What is written, in whole bytes, and what waits for more.
+/// What is written, in whole bytes, and what waits for more. Its memory is used again.
+#[derive(Default)]
 pub(super) struct Bits {
     bytes: Vec<u8>,
     at: usize,
@@ -12,8 +13,12 @@ pub(super) struct Bits {
 const WORD: usize = 8;
 
 impl Bits {
-    pub(super) fn with_capacity(expected: usize) -> Bits {
-        Bits { bytes: vec![0; expected + 1024], at: 0, waiting: 0, count: 0 }
+    /// Forgets what was written, and makes room for so many bytes or so.
+    pub(super) fn restart(&mut self, expected: usize) {
+        if self.bytes.len() < expected + 1024 {
+            self.bytes.resize(expected + 1024, 0);
+        }
+        (self.at, self.waiting, self.count) = (0, 0, 0);
     }
 
     /// Appends the lowest `count` bits of `bits`, whose others are zero; at most 56.
@@ -51,8 +56,7 @@ impl Bits {
         self.at = end;
     }
 
-    pub(super) fn into_bytes(mut self) -> Vec<u8> {
-        self.bytes.truncate(self.at);
-        self.bytes
+    pub(super) fn written(&self) -> &[u8] {
+        &self.bytes[..self.at]
     }
 }

@@ -27,9 +27,10 @@ const WINDOW: u16 = 32 << 10;
 /// As much is read and compared at once.
 const WORD: usize = 8;
 const HASH_BITS: u32 = 13;
-/// Of the bits that are read at once, those that do not matter to whether a repetition is worth it: it has seven bytes at least.
-const UNSEEN: u32 = 64 - 8 * 7;
-/// Every second place is looked at; after two to the power of this many bytes without a repetition every third, and so on.
+/// Of the bits that are read at once, those that do not matter to whether a repetition is worth it: it has six bytes at least.
+/// So there are as many of them as whoever shifts the word to the next places needs.
+const UNSEEN: u32 = 64 - 8 * 6;
+/// Every second place is looked for; after two to the power of this many bytes without a repetition every third, and so on.
 const PATIENCE: u32 = 6;
 
 /// The symbol of each length from 3 on, its extra bits, and how many these are.
@@ -81,6 +82,8 @@ impl Finder {
             let distance = self.look(now, at);
             let then = word(input, at.wrapping_sub(usize::from(distance)));
             if then.is_none_or(|then| (then ^ now) << UNSEEN != 0) || distance.wrapping_sub(1) >= WINDOW {
+                // The next place is not looked for, but can be found: that costs little, and a sixth of the size.
+                self.look(now >> 8, at + 1);
                 at += 2 + ((at - start) >> PATIENCE);
                 continue;
             }
@@ -92,6 +95,10 @@ impl Finder {
             sequences.push(Sequence { literals: literals as u32, length: length as u16, distance });
             start += literals + length;
             at = start;
+            if let Some(last) = word(input, at - 3) {
+                self.look(last, at - 3);
+                self.look(last >> 16, at - 1);
+            }
         }
         sequences.push(Sequence { literals: (input.len() - start) as u32, length: 0, distance: 0 });
     }

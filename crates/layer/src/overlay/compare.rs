@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 
 use rootfs::{FileKind, Metadata, Root, Time, TreePath};
 
-use super::changes::write_copied;
 use super::Diff;
+use super::changes::write_copied;
 use crate::Error;
 
 const BUFFER: usize = 64 << 10;

@@ -15,7 +15,7 @@ pub struct Writer<W: Write>(Framer<Direct<W>>);
 impl<W: Write> Writer<W> {
     /// A tar on `sink`, which is written in large pieces.
     pub fn new(sink: W) -> Writer<W> {
-        Writer(Framer::new(Chunker::new(BUFFER, Cut::Full, None, Direct(sink))))
+        Writer(Framer::new(Chunker::new(BUFFER, Cut::Full, None, Direct { sink, written: Chunk::new(0) })))
     }
 
     /// Appends an entry, with its bytes when it is a regular file that has any.
@@ -30,17 +30,26 @@ impl<W: Write> Writer<W> {
 
     /// Ends the tar and gives the sink back.
     pub fn finish(self) -> Result<W, Error> {
-        let (_, _, Direct(mut sink)) = self.0.finish()?;
+        let (_, _, Direct { mut sink, .. }) = self.0.finish()?;
         sink.flush().map_err(Error::Write)?;
         Ok(sink)
     }
 }
 
-struct Direct<W>(W);
+struct Direct<W> {
+    sink: W,
+    /// To be filled again.
+    written: Chunk,
+}
 
 impl<W: Write> ChunkSink for Direct<W> {
-    fn take(&mut self, chunk: Chunk) -> Result<Chunk, Error> {
-        self.0.write_all(&chunk).map_err(Error::Write)?;
-        Ok(chunk.emptied())
+    fn take(&mut self, chunk: Chunk) -> Result<(), Error> {
+        self.sink.write_all(&chunk).map_err(Error::Write)?;
+        self.written = chunk.emptied();
+        Ok(())
+    }
+
+    fn empty(&mut self) -> Chunk {
+        std::mem::replace(&mut self.written, Chunk::new(0))
     }
 }

@@ -209,9 +209,9 @@ fn merged(path: &Path, entries: Vec<Descriptor>) -> Result<Index, Error> {
     let mut index: Index =
         serde_json::from_slice(&bytes).map_err(|error| Error::malformed(path.display().to_string(), error))?;
     let names: BTreeSet<_> = entries.iter().filter_map(|entry| entry.annotations.get(layout::REF_NAME)).collect();
-    index
-        .manifests
-        .retain(|old| old.annotations.get(layout::REF_NAME).map_or(!entries.contains(old), |name| !names.contains(name)));
+    index.manifests.retain(|old| {
+        old.annotations.get(layout::REF_NAME).map_or(!entries.contains(old), |name| !names.contains(name))
+    });
     index.manifests.extend(entries);
     Ok(index)
 }
