@@ -110,7 +110,7 @@ impl Place {
 
     /// Writes `path` unless it exists.
     fn write_new(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        match self.written_aside(path, bytes)?.persist_noclobber(path) {
+        match self.written_aside(path, bytes).and_then(durable)?.persist_noclobber(path) {
             Ok(_) => Ok(()),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error.error).at("create", path),
@@ -119,14 +119,18 @@ impl Place {
 
     /// Replaces `path` by `bytes`, whole and durably or not at all.
     pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        self.written_aside(path, bytes)?.persist(path).map_err(|error| error.error).at("rename to", path)?;
-        Ok(())
+        rename(self.written_aside(path, bytes).and_then(durable)?, path)
+    }
+
+    /// Replaces `path` by `bytes`, whole or not at all; only a power cut can leave them cut off. For what can be made again, and
+    /// shows that it is whole: to wait for the disk takes longer than many a step.
+    pub(crate) fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        rename(self.written_aside(path, bytes)?, path)
     }
 
     fn written_aside(&self, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, Error> {
         let mut temp = ingest::file(self, &self.ingest())?;
         temp.write_all(bytes).map_err(|cause| Error::writing(path, bytes.len() as u64, cause))?;
-        temp.as_file().sync_all().at("sync", temp.path())?;
         Ok(temp)
     }
 
@@ -227,6 +231,16 @@ impl Place {
     fn ours(&self, name: &str) -> PathBuf {
         self.root.join("shipsmith").join(name)
     }
+}
+
+/// Waits until the bytes are on the disk.
+fn durable(file: NamedTempFile) -> Result<NamedTempFile, Error> {
+    file.as_file().sync_all().at("sync", file.path())?;
+    Ok(file)
+}
+
+fn rename(file: NamedTempFile, path: &Path) -> Result<(), Error> {
+    file.persist(path).map(drop).map_err(|error| error.error).at("rename to", path)
 }
 
 /// Makes `dir` and its parents, for its owner only.

@@ -243,7 +243,7 @@ impl Store {
     /// When it cannot be written.
     pub fn put_index(&self, diff_id: &DiffId, index: &LayerIndex) -> Result<(), Error> {
         self.lease()?;
-        self.place().replace(&self.place().index(diff_id), &index.to_bytes())
+        self.place().put(&self.place().index(diff_id), &index.to_bytes())
     }
 
     /// The parts of an image that are not here: its config and layers held by reference only.
