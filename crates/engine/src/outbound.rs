@@ -28,8 +28,9 @@ use crate::stored::{Written, append_items, blob_of, keep_index};
 use crate::tags::{self, Tags};
 use crate::{BuildRequest, Error, Output};
 
-/// Pieces on their way between a layer and a connection.
+/// Pieces on their way between a layer and a connection: those of compressed layers are larger.
 const AHEAD: usize = 4;
+const COMPRESSED_AHEAD: usize = 2;
 
 /// Where new layers are sent as they are made: one repository of each registry. Others of the same registry are given them
 /// by it.
@@ -124,9 +125,10 @@ impl Outbound {
     }
 
     fn begin(&self, cancel: &Cancel, kept: Option<RawBlobWriter>) -> (Uploads, Fan) {
+        let ahead = if kept.is_some() { COMPRESSED_AHEAD } else { AHEAD };
         let (mut uploads, mut senders) = (Vec::new(), Vec::new());
         for repository in &self.repositories {
-            let (sender, receiver) = mpsc::channel::<Bytes>(AHEAD);
+            let (sender, receiver) = mpsc::channel::<Bytes>(ahead);
             let (name, named) = oneshot::channel();
             let (client, repository) = (self.client.clone(), repository.clone());
             let task = Handle::current().spawn(async move {

@@ -221,7 +221,8 @@ impl<S: Sink> Threads<S> {
     ) -> Result<Threads<S>, Error> {
         let (tickets, due) = bounded(threads + 2);
         let (spare_sender, spare) = bounded(threads + SPARE);
-        let (jobs, todo) = bounded::<Job>(threads);
+        // Each holds a whole chunk: enough that no compressor waits for the next one, and no more.
+        let (jobs, todo) = bounded::<Job>(threads.div_ceil(2));
         let mut compressors = Vec::new();
         while compressors.len() < threads {
             let Some(codec) = Codec::new(compression)? else { break };
