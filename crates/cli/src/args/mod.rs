@@ -77,7 +77,6 @@ pub(crate) struct ProgressArgs {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Command {
     /// Build images from a Dockerfile
     #[command(visible_alias = "b")]
@@ -145,7 +144,6 @@ pub(crate) struct MountsArgs {
 
 /// `shipsmith dockerfile`.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum DockerfileCommand {
     /// Print the syntax tree with byte spans (ours)
     Parse(ParseArgs),

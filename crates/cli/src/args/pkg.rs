@@ -98,7 +98,6 @@ pub(crate) enum HashScheme {
 
 /// The commands on packages.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum PkgCommand {
     /// Build packages, unless the local store or the registry has them
     Build(Box<PkgBuildArgs>),
@@ -290,7 +289,6 @@ pub(crate) enum BuilderCommand {
 
 /// `shipsmith cache`: the local store, as `linuxkit cache` has it.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum CacheCommand {
     /// List the images of the local store
     Ls(ImagesArgs),
