@@ -59,10 +59,10 @@ impl Outbound {
         near.then(|| Self { client: client.clone(), repositories, names, tags: Arc::clone(tags) })
     }
 
-    /// Whether every registry still has what was sent to it before. Blocks.
-    pub(crate) fn has(&self, store: &Store, digest: &Digest) -> Result<bool, Error> {
+    /// Whether every registry still has what was sent to it before.
+    pub(crate) async fn has(&self, store: &Store, digest: &Digest) -> Result<bool, Error> {
         let asked = self.repositories.iter().map(|repository| self.is_in(repository, store, digest));
-        let there = Handle::current().block_on(try_join_all(asked))?;
+        let there = try_join_all(asked).await?;
         Ok(there.into_iter().all(|there| there))
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use layer::{Compression, LayerWriter, Sink, Spent, Writing};
 use oci::{Descriptor, MediaType};
+use tokio::runtime::Handle;
 
 use crate::cancel::Cancel;
 use crate::layers::{LayerRef, Layers, Origin};
@@ -31,7 +32,8 @@ pub(crate) fn store(
 ) -> Result<Stored, Error> {
     let key = warm::key(items, compression);
     if let Some(key) = key.as_ref().filter(|_| look)
-        && let Some(layer) = warm::find(layers.store(), key, outbound)?
+        && let Some(record) = warm::recall(layers.store(), key)?
+        && let Some(layer) = Handle::current().block_on(warm::locate(layers.store(), record, outbound))?
     {
         return Ok(Stored { layer, cached: true, spent: Spent::default() });
     }

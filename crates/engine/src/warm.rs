@@ -55,16 +55,23 @@ fn has_bytes(entry: &Entry) -> bool {
     matches!(entry.kind, EntryKind::File { size } if size > 0)
 }
 
-/// The layer that `key` stands for, if the store still has it, or the registries that it was sent to and is to go to again.
-/// Blocks.
-pub(crate) fn find(store: &Store, key: &Key, outbound: Option<&Outbound>) -> Result<Option<LayerRef>, Error> {
+/// What is remembered of the layer that `key` stands for. Blocks.
+pub(crate) fn recall(store: &Store, key: &Key) -> Result<Option<Record>, Error> {
     let found = if key.settled { Record::find(store, RECORD, &key.digest)? } else { None };
     // What was kept in what is now the future is from before the clock was set back: a change since may have the same times.
-    let found = found.filter(|record| record.kept <= record::now());
-    let Some(Record { diff_id, blob, .. }) = found else { return Ok(None) };
+    Ok(found.filter(|record| record.kept <= record::now()))
+}
+
+/// The layer of a record, if the store still has it, or the registries that it was sent to and is to go to again.
+pub(crate) async fn locate(
+    store: &Store,
+    record: Record,
+    outbound: Option<&Outbound>,
+) -> Result<Option<LayerRef>, Error> {
+    let Record { diff_id, blob, .. } = record;
     let origin = match (&blob, outbound) {
         (Some(blob), _) if store.contains(&blob.digest) => Some(Origin::Store),
-        (Some(blob), Some(outbound)) if outbound.has(store, &blob.digest)? => Some(outbound.origin()),
+        (Some(blob), Some(outbound)) if outbound.has(store, &blob.digest).await? => Some(outbound.origin()),
         (Some(_), _) => None,
         (None, _) => store.tar(&diff_id)?.map(|_| Origin::Store),
     };
@@ -168,7 +175,7 @@ mod tests {
         for (kept, believed) in [(record::now(), true), (record::now() + 3600, false)] {
             let bytes = serde_json::to_vec(&record(kept)).expect("a record");
             store.cache_put(RECORD, &key.digest, &bytes, &[]).expect("kept");
-            assert_eq!(find(&store, &key, None).expect("looked").is_some(), believed);
+            assert_eq!(recall(&store, &key).expect("looked").is_some(), believed);
         }
     }
 

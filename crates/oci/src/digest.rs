@@ -32,13 +32,11 @@ impl Digest {
     /// The digest whose SHA-256 value is `hash`.
     #[must_use]
     pub fn from_sha256(hash: [u8; 32]) -> Self {
-        use fmt::Write;
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
-        for byte in hash {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
+        let halves = hash.into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        text.extend(halves.map(|half| DIGITS[usize::from(half)]));
         Self(text.into())
     }
 

@@ -103,10 +103,10 @@ impl Transport {
         if let Some(challenge) = Challenge::from_headers(response.headers()) {
             host.session.learn(challenge);
         }
-        if response.status() == StatusCode::BAD_REQUEST && host.base.scheme() == "http" {
-            return Err(Cause::Answer(refusal(response, &host.name, &self.config).await));
-        }
-        Ok(())
+        let refused = response.status() == StatusCode::BAD_REQUEST && host.base.scheme() == "http";
+        // A connection whose answer was read serves the next request, too.
+        let answer = refusal(response, &host.name, &self.config).await;
+        if refused { Err(Cause::Answer(answer)) } else { Ok(()) }
     }
 
     /// The pool for an address outside any registry: a token server, the target of a redirect.

@@ -38,33 +38,28 @@ impl Database {
         Self { path, connection: Mutex::new(None) }
     }
 
-    /// Reads with `work`, in one consistent view.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Error> {
-        self.transaction(TransactionBehavior::Deferred, work)
+    /// Reads with `work`; what one statement reads is consistent.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        self.connected(|connection| work(connection))
     }
 
     /// Changes something with `work`: all of it or nothing.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Error> {
-        self.transaction(TransactionBehavior::Immediate, work)
+        self.connected(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
     }
 
-    fn transaction<T>(
-        &self,
-        behavior: TransactionBehavior,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
+    fn connected<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = match &mut *slot {
             Some(connection) => connection,
             empty => empty.insert(self.connect()?),
         };
-        let run = || {
-            let transaction = connection.transaction_with_behavior(behavior)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        run().map_err(|cause| self.error(cause))
+        work(connection).map_err(|cause| self.error(cause))
     }
 
     fn connect(&self) -> Result<Connection, Error> {

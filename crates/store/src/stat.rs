@@ -70,7 +70,9 @@ impl Store {
         let mut wanted: Vec<Wanted> = keys.iter().enumerate().map(|(index, key)| Wanted::new(index, key)).collect();
         wanted.sort_unstable();
         self.database().read(|db| {
-            let mut scan = db.prepare_cached(SCAN)?;
+            // One look at the database's state for all the scans.
+            let view = db.unchecked_transaction()?;
+            let mut scan = view.prepare_cached(SCAN)?;
             let mut found = vec![None; keys.len()];
             for run in wanted.chunk_by(Wanted::is_near) {
                 look_up_run(&mut scan, run, keys, now, &mut found)?;

@@ -85,16 +85,22 @@ impl Executor<'_> {
 
     /// The layer that was made by this recipe and of these files, if it is still where it is needed.
     async fn find(&self, mut recipe: Framed, taken: Vec<Taken>, form: Option<Compression>) -> Result<Known, Error> {
-        let _permit = self.work.shared.look().await?;
-        let store = Arc::clone(self.work.layers.store());
-        let outbound = self.work.outbound.clone().filter(|_| form.is_some());
-        blocking(move || {
-            let Some(settled) = put_taken(&mut recipe, &taken) else { return Ok((None, None)) };
-            let key = Key::new(recipe.finish(), settled);
-            let layer = warm::find(&store, &key, outbound.as_ref())?;
-            Ok((Some(key), layer))
+        let store = self.work.layers.store();
+        let permit = self.work.shared.look().await?;
+        let (key, record) = blocking({
+            let store = Arc::clone(store);
+            move || {
+                let Some(settled) = put_taken(&mut recipe, &taken) else { return Ok((None, None)) };
+                let key = Key::new(recipe.finish(), settled);
+                let record = warm::recall(&store, &key)?;
+                Ok((Some(key), record))
+            }
         })
-        .await
+        .await?;
+        drop(permit);
+        let Some(record) = record else { return Ok((key, None)) };
+        let outbound = self.work.outbound.as_ref().filter(|_| form.is_some());
+        Ok((key, warm::locate(store, record, outbound).await?))
     }
 }
 

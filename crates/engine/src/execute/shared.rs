@@ -36,8 +36,8 @@ impl Shared {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             steps: Mutex::default(),
-            // Who looks waits for files, and for registries of this machine; each has a thread meanwhile.
-            looking: Semaphore::new((2 * cores).max(4)),
+            // Who looks at a whole tree uses all cores for it.
+            looking: Semaphore::new(cores.max(2)),
             writing: Semaphore::new(cores.max(2)),
             // Processes wait for networks and locks, too.
             running: Semaphore::new((4 * cores).max(8)),
