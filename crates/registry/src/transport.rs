@@ -9,7 +9,7 @@ use reqwest::{Body, Method, Response, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::answer::{connection, header, in_time, is_redirect, refusal, success};
+use crate::answer::{connection, header, in_time, is_redirect, read_bounded, refusal, success};
 use crate::auth::{Access, Challenge};
 use crate::config::Config;
 use crate::error::{Cause, ConnectProblem, quote};
@@ -21,6 +21,8 @@ const MAX_REDIRECTS: usize = 5;
 /// How often a request is sent in all when the registry refuses the proof of identity: without, with a kept token, with
 /// a fresh one.
 const MAX_PROOFS: usize = 3;
+/// What a registry answers when it is only asked whether it is there is read up to here, in bytes.
+const MAX_GREETING: usize = 64 * 1024;
 
 /// What all clones of a client share.
 pub(crate) struct Transport {
@@ -103,10 +105,12 @@ impl Transport {
         if let Some(challenge) = Challenge::from_headers(response.headers()) {
             host.session.learn(challenge);
         }
-        let refused = response.status() == StatusCode::BAD_REQUEST && host.base.scheme() == "http";
-        // A connection whose answer was read serves the next request, too.
-        let answer = refusal(response, &host.name, &self.config).await;
-        if refused { Err(Cause::Answer(answer)) } else { Ok(()) }
+        if response.status() == StatusCode::BAD_REQUEST && host.base.scheme() == "http" {
+            return Err(Cause::Answer(refusal(response, &host.name, &self.config).await));
+        }
+        // Nobody asks what it says, but a connection whose answer was read serves the next request, too.
+        let _ = read_bounded(response, &host.name, MAX_GREETING, self.config.timeouts.read).await;
+        Ok(())
     }
 
     /// The pool for an address outside any registry: a token server, the target of a redirect.
