@@ -6,10 +6,12 @@
 mod bits;
 mod huffman;
 mod matches;
+mod sequences;
 
 use bits::Bits;
 use huffman::{Code, Head, MOST};
-use matches::{Finder, Sequence};
+use matches::Finder;
+use sequences::{LENGTHS, SHORTEST, Sequences, distance, distance_extra, length_extra};
 
 /// Input that shares a pair of Huffman codes.
 const BLOCK: usize = 128 << 10;
@@ -28,25 +30,25 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 /// Compresses; its tables are used again.
 pub(crate) struct Deflate {
     finder: Finder,
-    sequences: Vec<Sequence>,
+    sequences: Sequences,
     out: Bits,
 }
 
 impl Deflate {
     pub(crate) fn new() -> Deflate {
-        Deflate { finder: Finder::new(), sequences: Vec::new(), out: Bits::default() }
+        Deflate { finder: Finder::new(), sequences: Sequences::default(), out: Bits::default() }
     }
 
     /// One gzip member.
     pub(crate) fn gzip(&mut self, input: &[u8]) -> Vec<u8> {
         let mut out = std::mem::take(&mut self.out);
-        out.restart(input.len());
+        out.restart();
         out.bytes(&GZIP_HEADER);
         self.finder.restart();
         let mut from = 0;
         loop {
             let to = input.len().min(from + BLOCK);
-            self.block(input, from, to, &mut out);
+            out = self.block(input, from, to, out);
             from = to;
             if from == input.len() {
                 break;
@@ -62,18 +64,19 @@ impl Deflate {
     }
 
     /// The bytes from `from` to `to`, which may repeat what came before.
-    fn block(&mut self, input: &[u8], from: usize, to: usize, out: &mut Bits) {
-        self.sequences.clear();
+    fn block(&mut self, input: &[u8], from: usize, to: usize, mut out: Bits) -> Bits {
+        self.sequences.restart(to - from);
         self.finder.find(&input[..to], from, &mut self.sequences);
-        let codes = Codes::of(&self.sequences, &input[from..to]);
+        let codes = Codes::of(&self.sequences);
         let last = to == input.len();
         // No bytes at all are no stored piece, but a block all the same.
         if from < to && codes.bits > 8 * (to - from) as u64 {
-            store(&input[from..to], last, out);
-        } else {
-            codes.write_head(last, out);
-            codes.write(&self.sequences, &input[from..to], out);
+            store(&input[from..to], last, &mut out);
+            return out;
         }
+        out.reserve(codes.bits);
+        codes.write_head(last, &mut out);
+        codes.write(&self.sequences, out)
     }
 }
 
@@ -101,13 +104,12 @@ struct Codes {
 }
 
 impl Codes {
-    fn of(sequences: &[Sequence], bytes: &[u8]) -> Codes {
-        let (mut literals, mut distances) = ([0; 286], [0; 30]);
-        count(sequences, bytes, &mut literals, &mut distances);
-        let extra: u64 = sequences.iter().map(Sequence::extra_bits).sum();
+    fn of(sequences: &Sequences) -> Codes {
+        let (mut literals, mut distances) = count(sequences);
         let (literal_code, distance_code) =
             (Code::new(&mut literals, LITERAL_LIMIT), Code::new(&mut distances, DISTANCE_LIMIT));
         let head = Head::new(&literal_code, &distance_code);
+        let extra = extra_bits(&literals, length_extra) + extra_bits(&distances, distance_extra);
         let bits = 3 + head.bits() + extra + literal_code.cost(&literals) + distance_code.cost(&distances);
         Codes { literals: literal_code, distances: distance_code, head, bits }
     }
@@ -118,50 +120,69 @@ impl Codes {
         self.head.write(out);
     }
 
-    fn write(&self, sequences: &[Sequence], bytes: &[u8], out: &mut Bits) {
+    fn write(&self, sequences: &Sequences, mut out: Bits) -> Bits {
         let literals = self.literals.words();
         let lengths = LengthWords::new(&self.literals);
-        let mut rest = bytes;
-        for sequence in sequences {
-            write_literals(literals, rest, sequence.literals as usize, out);
+        let mut rest = sequences.padded_literals();
+        for sequence in sequences.each() {
+            write_literals(literals, rest, sequence.literals as usize, &mut out);
             if sequence.length == 0 {
                 break;
             }
             let (word, count) = lengths.of(sequence.length);
-            let (base, extra, symbol) = matches::distance(sequence.distance);
+            let (base, extra, symbol) = distance(sequence.distance);
             let (code, length) = self.distances.word(symbol);
             let distance = u64::from(code) | u64::from(sequence.distance - base) << length;
             out.put(u64::from(word) | distance << count, u32::from(count) + u32::from(length) + extra);
-            rest = &rest[sequence.literals as usize + usize::from(sequence.length)..];
+            rest = &rest[sequence.literals as usize..];
         }
         let (code, length) = self.literals.word(END);
         out.put(u64::from(code), u32::from(length));
+        out
     }
 }
 
-/// Literals four by four. The last, of which there may be fewer, are looked up all the same and cut off: that there is nothing
-/// to guess for the processor is worth more than what is done in vain.
+/// The first `count` literals, eight by eight. Of the last, all are looked up and some cut off: that there is nothing to guess
+/// for the processor is worth more than what is done in vain.
 #[inline]
-fn write_literals(codes: &[(u16, u8); MOST], bytes: &[u8], count: usize, out: &mut Bits) {
+fn write_literals(codes: &[(u16, u8); MOST], literals: &[u8], count: usize, out: &mut Bits) {
     let mut left = count;
-    for four in bytes.chunks_exact(4) {
-        let words = [four[0], four[1], four[2], four[3]].map(|byte| codes[usize::from(byte)]);
+    for eight in literals.chunks_exact(8) {
+        let (one, two) = (Four::of(codes, &eight[..4]), Four::of(codes, &eight[4..]));
+        if left <= 8 {
+            one.put(left.min(4), out);
+            return two.put(left.saturating_sub(4), out);
+        }
+        one.put(4, out);
+        two.put(4, out);
+        left -= 8;
+    }
+}
+
+/// Four literals' codes.
+struct Four {
+    bits: u64,
+    /// Where the first so many end.
+    ends: [u32; 5],
+}
+
+impl Four {
+    #[inline]
+    fn of(codes: &[(u16, u8); MOST], literals: &[u8]) -> Four {
+        let words = [literals[0], literals[1], literals[2], literals[3]].map(|byte| codes[usize::from(byte)]);
         let one = u32::from(words[0].1);
         let two = one + u32::from(words[1].1);
         let three = two + u32::from(words[2].1);
         let all = three + u32::from(words[3].1);
         let [a, b, c, d] = words.map(|(code, _)| u64::from(code));
-        let word = a | b << one | c << two | d << three;
-        if left < 4 {
-            let bits = [0, one, two, three][left];
-            return out.put(word & !(u64::MAX << bits), bits);
-        }
-        out.put(word, all);
-        left -= 4;
+        Four { bits: a | b << one | c << two | d << three, ends: [0, one, two, three, all] }
     }
-    for byte in &bytes[count - left..count] {
-        let (code, length) = codes[usize::from(*byte)];
-        out.put(u64::from(code), u32::from(length));
+
+    /// Appends the first `count`.
+    #[inline]
+    fn put(&self, count: usize, out: &mut Bits) {
+        let bits = self.ends[count];
+        out.put(self.bits & !(u64::MAX << bits), bits);
     }
 }
 
@@ -171,37 +192,45 @@ struct LengthWords([(u32, u8); 256]);
 impl LengthWords {
     fn new(code: &Code) -> LengthWords {
         LengthWords(std::array::from_fn(|index| {
-            let (symbol, extra, bits) = matches::LENGTHS[index];
+            let (symbol, extra, bits) = LENGTHS[index];
             let (code, length) = code.word(usize::from(symbol));
             (u32::from(code) | u32::from(extra) << length, length + bits)
         }))
     }
 
     fn of(&self, length: u16) -> (u32, u8) {
-        self.0[usize::from(length) - matches::SHORTEST]
+        self.0[usize::from(length) - SHORTEST]
     }
 }
 
-/// How often each symbol occurs.
-fn count(sequences: &[Sequence], bytes: &[u8], literals: &mut [u32; 286], distances: &mut [u32; 30]) {
-    let mut rest = bytes;
-    let mut second = [0_u32; 256];
-    for sequence in sequences {
-        let (now, later) = rest.split_at(sequence.literals as usize);
-        let mut pairs = now.chunks_exact(2);
-        for pair in &mut pairs {
-            literals[usize::from(pair[0])] += 1;
-            second[usize::from(pair[1])] += 1;
-        }
-        pairs.remainder().iter().for_each(|byte| literals[usize::from(*byte)] += 1);
-        if sequence.length > 0 {
-            literals[usize::from(matches::LENGTHS[usize::from(sequence.length) - matches::SHORTEST].0)] += 1;
-            distances[matches::distance(sequence.distance).2] += 1;
-        }
-        rest = &later[usize::from(sequence.length)..];
+/// How often each symbol occurs, of literals with lengths and of distances.
+fn count(sequences: &Sequences) -> ([u32; 286], [u32; 30]) {
+    let (mut literals, mut distances) = ([0; 286], [0; 30]);
+    count_literals(sequences.literals(), &mut literals);
+    for sequence in sequences.each().iter().filter(|sequence| sequence.length > 0) {
+        literals[usize::from(LENGTHS[usize::from(sequence.length) - SHORTEST].0)] += 1;
+        distances[distance(sequence.distance).2] += 1;
     }
-    literals.iter_mut().zip(second).for_each(|(count, second)| *count += second);
     literals[END] += 1;
+    (literals, distances)
+}
+
+/// Neighbours are counted apart: the processor need not wait for one to count an equal one.
+fn count_literals(bytes: &[u8], counts: &mut [u32; 286]) {
+    let mut apart = [[0_u32; 256]; 4];
+    let mut fours = bytes.chunks_exact(4);
+    for four in &mut fours {
+        apart.iter_mut().zip(four).for_each(|(counts, byte)| counts[usize::from(*byte)] += 1);
+    }
+    fours.remainder().iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    for apart in apart {
+        counts.iter_mut().zip(apart).for_each(|(count, more)| *count += more);
+    }
+}
+
+/// How many bits follow symbols that occur so often.
+fn extra_bits(counts: &[u32], extra: fn(usize) -> u64) -> u64 {
+    counts.iter().enumerate().map(|(symbol, count)| u64::from(*count) * extra(symbol)).sum()
 }
 
 #[cfg(test)]
