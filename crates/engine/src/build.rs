@@ -122,7 +122,7 @@ pub(crate) struct Session<'e> {
     /// By whether registries may be asked.
     layers: [Layers; 2],
     shared: Arc<Shared>,
-    sent: Sent,
+    sent: Arc<Sent>,
     tags: Arc<Tags>,
     /// The steps whose layers become part of any image.
     pub(crate) kept: OnceLock<BTreeSet<StepKey>>,
@@ -176,7 +176,7 @@ impl<'e> Session<'e> {
             bases: Mutex::default(),
             layers: [layers(false), layers(true)],
             shared: Arc::new(Shared::new()),
-            sent: Sent::default(),
+            sent: Arc::default(),
             tags: Arc::default(),
             kept: OnceLock::new(),
             events,
@@ -290,7 +290,7 @@ impl<'e> Session<'e> {
                 false => Imported::default(),
             },
             layers,
-            outbound: Outbound::of(request, &self.client, &self.tags),
+            outbound: Outbound::of(request, &self.client, &self.sent, &self.tags),
             contexts: Arc::clone(&planned.contexts),
             cancel: self.cancel.clone(),
             shared: Arc::clone(&self.shared),

@@ -1,11 +1,37 @@
-//! A download as something that blocking code reads.
+//! Downloads, and one as something that blocking code reads.
 
 use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
-use registry::BlobStream;
+use oci::{Descriptor, Repository};
+use registry::{BlobStream, Client};
+use store::Store;
 use tokio::sync::mpsc;
+
+use crate::Error;
+use crate::layers::blocking;
+
+/// Brings a blob into the store, verified, and notes where it is from. Says whether it was there already.
+///
+/// # Errors
+/// When the registry does not send it as it is described, or the store cannot take it.
+pub async fn fetch_blob(client: &Client, store: &Store, from: &Repository, blob: &Descriptor) -> Result<bool, Error> {
+    let present = store.contains(&blob.digest);
+    if !present {
+        let mut download = Download::begin(client.get_blob(from, blob).await?);
+        let (store, wanted) = (store.clone(), blob.clone());
+        blocking(move || {
+            let mut writer = store.writer(Some(wanted.size))?;
+            io::copy(&mut download, &mut writer)
+                .map_err(|cause| Error::beneath(cause, |source| Error::LayerRead(wanted.digest.clone(), source)))?;
+            Ok(writer.verified(&wanted)?)
+        })
+        .await?;
+    }
+    store.add_origin(&blob.digest, from)?;
+    Ok(present)
+}
 
 /// Chunks in flight between the network and the reader.
 const AHEAD: usize = 8;

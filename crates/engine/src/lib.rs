@@ -55,6 +55,7 @@ pub use buildkit::{
 };
 pub use copy::CopyError;
 pub use dockerfile::Network;
+pub use download::fetch_blob;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventSink, JobState, Silent, VertexId};
 pub use graph::{Outline, OutlineArg, OutlineSecret, Target, Ulimit};

@@ -24,8 +24,10 @@ use crate::cancel::Cancel;
 use crate::layers::{LayerRef, Layers, Origin};
 use crate::members::{self, StoredMembers};
 use crate::overlay::Item;
+use crate::sink::push::Sent;
 use crate::stored::{Written, append_items, blob_of, keep_index};
 use crate::tags::{self, Tags};
+use crate::warm::has_bytes;
 use crate::{BuildRequest, Error, Output};
 
 /// Pieces on their way between a layer and a connection: those of compressed layers are larger.
@@ -40,12 +42,13 @@ pub(crate) struct Outbound {
     repositories: Vec<Repository>,
     /// All that is to be pushed there.
     names: Vec<Reference>,
+    sent: Arc<Sent>,
     tags: Arc<Tags>,
 }
 
 impl Outbound {
     /// Where all that `request` builds goes to; `None` when it also goes elsewhere, or far away.
-    pub(crate) fn of(request: &BuildRequest, client: &Client, tags: &Arc<Tags>) -> Option<Self> {
+    pub(crate) fn of(request: &BuildRequest, client: &Client, sent: &Arc<Sent>, tags: &Arc<Tags>) -> Option<Self> {
         let (mut registries, mut names) = (BTreeMap::new(), Vec::new());
         for output in &request.outputs {
             for name in pushed_only(output, &request.tags)? {
@@ -56,7 +59,8 @@ impl Outbound {
         }
         let near = !registries.is_empty() && registries.keys().all(|registry| is_loopback(registry));
         let repositories = registries.into_values().collect();
-        near.then(|| Self { client: client.clone(), repositories, names, tags: Arc::clone(tags) })
+        let (client, sent, tags) = (client.clone(), Arc::clone(sent), Arc::clone(tags));
+        near.then_some(Self { client, repositories, names, sent, tags })
     }
 
     /// Whether every registry still has what was sent to it before.
@@ -84,7 +88,7 @@ impl Outbound {
     }
 
     /// Makes the layer of `items` and sends it; `None` when it could not be sent, which whoever pushes will find out and
-    /// tell. A compressed layer is stored too: it was dear to make, and a later one may use its parts. Blocks.
+    /// tell. A compressed layer of several files is stored too: one that differs in some of them uses its parts. Blocks.
     pub(crate) fn send(
         &self,
         layers: &Layers,
@@ -93,11 +97,11 @@ impl Outbound {
         items: &[Item],
     ) -> Result<Option<Written>, Error> {
         let store = layers.store();
-        let (kept, known) = match compression {
-            Compression::None => (None, None),
-            _ => (Some(store.raw_writer(None)?), Some(StoredMembers::of(store))),
+        let (kept, known) = match compression != Compression::None && are_several(items) {
+            true => (Some(store.raw_writer(None)?), Some(StoredMembers::of(store))),
+            false => (None, None),
         };
-        let (uploads, fan) = self.begin(cancel, kept);
+        let (uploads, fan) = self.begin(cancel, compression, kept);
         let (layer, fan) = match append_items(LayerWriter::on(fan, compression, known)?, items) {
             Err(Error::Layer(layer::Error::Write(_))) if !cancel.is_set() => return Ok(None),
             made => made?,
@@ -105,27 +109,31 @@ impl Outbound {
         let Fan { kept, senders, .. } = fan;
         // The bodies end here; what they lack is their name.
         drop(senders);
-        let origin = match kept {
-            Some(writer) => {
-                writer.finish_hashed(&layer.digest, layer.size)?;
-                members::remember(store, &layer)?;
-                if uploads.commit(&layer.digest) {
-                    // Other images of the run, and later ones, have it mounted from there.
-                    let sent = |repository| store.add_origins(&[&layer.digest], repository);
-                    self.repositories.iter().try_for_each(sent)?;
-                }
-                Origin::Store
+        let is_kept = kept.is_some();
+        if let Some(writer) = kept {
+            writer.finish_hashed(&layer.digest, layer.size)?;
+            members::remember(store, &layer)?;
+        }
+        let is_sent = uploads.commit(&layer.digest);
+        for repository in self.repositories.iter().filter(|_| is_sent) {
+            self.sent.note(repository, &layer.digest);
+            if is_kept {
+                // Other images of the run, and later ones, have it mounted from there.
+                store.add_origins(&[&layer.digest], repository)?;
             }
-            None if uploads.commit(&layer.digest) => self.origin(),
-            None => return Ok(None),
+        }
+        let origin = match (is_kept, is_sent) {
+            (true, _) => Origin::Store,
+            (false, true) => self.origin(),
+            (false, false) => return Ok(None),
         };
         let blob = blob_of(&layer);
         let (layer, spent) = keep_index(layers, layer, Some(blob))?;
         Ok(Some((LayerRef { origin, ..layer }, spent)))
     }
 
-    fn begin(&self, cancel: &Cancel, kept: Option<RawBlobWriter>) -> (Uploads, Fan) {
-        let ahead = if kept.is_some() { COMPRESSED_AHEAD } else { AHEAD };
+    fn begin(&self, cancel: &Cancel, compression: Compression, kept: Option<RawBlobWriter>) -> (Uploads, Fan) {
+        let ahead = if compression == Compression::None { AHEAD } else { COMPRESSED_AHEAD };
         let (mut uploads, mut senders) = (Vec::new(), Vec::new());
         for repository in &self.repositories {
             let (sender, receiver) = mpsc::channel::<Bytes>(ahead);
@@ -143,6 +151,11 @@ impl Outbound {
         }
         (Uploads(uploads), Fan { cancel: cancel.clone(), kept, senders })
     }
+}
+
+/// Whether more than one file has bytes in the layer. If one has, the layer has other bytes whenever the file does.
+fn are_several(items: &[Item]) -> bool {
+    items.iter().filter(|(entry, _)| has_bytes(entry)).nth(1).is_some()
 }
 
 /// The names of an output that is nothing but a push.

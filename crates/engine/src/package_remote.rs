@@ -1,14 +1,11 @@
 //! What a registry has of a package, and how it comes here.
 
-use std::io;
-
 use futures_util::future::try_join_all;
 use oci::{Descriptor, Digest, Index, Manifest, Platform, Reference, Repository};
 use tokio::sync::OnceCell;
 
 use crate::bases::{parse, pinned, select};
-use crate::download::Download;
-use crate::layers::blocking;
+use crate::download::fetch_blob;
 use crate::merge::image_platform;
 use crate::{Engine, Error};
 
@@ -155,25 +152,9 @@ impl Engine {
         };
         let manifest: Manifest = parse(&bytes, &entry.digest)?;
         let blobs = manifest.layers.iter().chain([&manifest.config]);
-        try_join_all(blobs.map(|blob| self.fetch_blob(repository, blob))).await?;
+        try_join_all(blobs.map(|blob| fetch_blob(&self.client, &self.store, repository, blob))).await?;
         self.store.put(&bytes, found.media_type)?;
         Ok(self.store.add_origin(&entry.digest, repository)?)
-    }
-
-    /// Brings a blob here, verified.
-    pub(crate) async fn fetch_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<(), Error> {
-        if !self.store.contains(&blob.digest) {
-            let mut download = Download::begin(self.client.get_blob(repository, blob).await?);
-            let (store, wanted) = (self.store.clone(), blob.clone());
-            blocking(move || {
-                let mut writer = store.writer(Some(wanted.size))?;
-                io::copy(&mut download, &mut writer)
-                    .map_err(|cause| Error::beneath(cause, |source| Error::LayerRead(wanted.digest.clone(), source)))?;
-                Ok(writer.verified(&wanted)?)
-            })
-            .await?;
-        }
-        Ok(self.store.add_origin(&blob.digest, repository)?)
     }
 
     /// Brings what the store knows of an image only by where it is.
@@ -185,8 +166,8 @@ impl Engine {
     async fn complete_blob(&self, blob: &Descriptor) -> Result<(), Error> {
         let mut last = Error::LayerLost(blob.digest.clone());
         for from in self.store.origin(&blob.digest)? {
-            match self.fetch_blob(&from, blob).await {
-                Ok(()) => return Ok(()),
+            match fetch_blob(&self.client, &self.store, &from, blob).await {
+                Ok(_) => return Ok(()),
                 Err(error) => last = error,
             }
         }

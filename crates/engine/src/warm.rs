@@ -17,7 +17,7 @@ use crate::overlay::Item;
 use crate::record::{self, Record};
 
 /// Changes whenever the same items would become other bytes.
-const FORMAT: &str = "shipsmith layer 4";
+const FORMAT: &str = "shipsmith layer 5";
 /// The kind of the store's records.
 const RECORD: &str = "layer";
 
@@ -51,7 +51,7 @@ pub(crate) fn key(items: &[Item], compression: Option<Compression>) -> Option<Ke
     Some(Key { digest: key.finish(), settled })
 }
 
-fn has_bytes(entry: &Entry) -> bool {
+pub(crate) fn has_bytes(entry: &Entry) -> bool {
     matches!(entry.kind, EntryKind::File { size } if size > 0)
 }
 

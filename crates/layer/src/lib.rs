@@ -4,6 +4,7 @@ mod adopt;
 mod chunk;
 mod codec;
 mod compression;
+mod crowd;
 mod decompress;
 mod deflate;
 mod entry;

@@ -1,8 +1,9 @@
 //! Hash, compress, hash, write: the way of a chunk from the tar to the sink.
 //!
-//! A layer of one chunk goes this way on the caller's thread. From the second chunk on, the caller only frames and hashes
-//! the tar; chunks are compressed side by side, and one thread takes the results in order, hashes them and writes them.
-//! Every channel is bounded, so memory is bounded by the number of threads and by what the sink keeps.
+//! As long as other layers keep all cores busy, and for a layer of one chunk, all of this is done on the caller's thread, where
+//! the chunk is still in the core's cache. Else the caller only frames and hashes the tar from the second chunk on; chunks are
+//! compressed side by side, and one thread takes the results in order, hashes them and writes them. Every channel is bounded,
+//! so memory is bounded by the number of threads and by what the sink keeps.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -13,6 +14,7 @@ use oci::{DiffId, Digest, Hasher};
 
 use crate::chunk::{Chunk, ChunkSink};
 use crate::codec::Codec;
+use crate::crowd::Place;
 use crate::member::{Member, Members};
 use crate::spent::{Spent, Watch};
 use crate::{Compression, Error, Sink};
@@ -100,13 +102,17 @@ pub(crate) struct Pipeline<S> {
     spent: Spent,
     /// What earlier layers have compressed.
     members: Option<Arc<dyn Members>>,
+    /// Emptied chunks to fill again, and how they come there.
+    spare: Receiver<Chunk>,
+    emptied: Sender<Chunk>,
+    place: Place,
     stage: Stage<S>,
 }
 
 /// Where the tail is.
 #[expect(clippy::large_enum_variant, reason = "one a layer, moved once")]
 enum Stage<S> {
-    /// Here, as long as there is at most one chunk, which waits.
+    /// Here, with the last chunk, which waits: if no other comes it needs no threads.
     Alone { tail: Tail<S>, waiting: Option<Chunk>, codec: Option<Codec> },
     /// On a thread of its own.
     Threads(Threads<S>),
@@ -117,8 +123,6 @@ enum Stage<S> {
 struct Threads<S> {
     tickets: Sender<Ticket>,
     jobs: Option<Sender<Job>>,
-    /// Emptied chunks to fill again.
-    spare: Receiver<Chunk>,
     compressors: Vec<JoinHandle<Watch>>,
     tail: JoinHandle<Result<Tail<S>, Error>>,
 }
@@ -134,6 +138,7 @@ impl<S: Sink> Pipeline<S> {
     ) -> Result<Pipeline<S>, Error> {
         // A wrong level is the caller's error now, not a thread's later.
         let codec = Codec::new(compression)?;
+        let (emptied, spare) = bounded(threads + SPARE);
         Ok(Pipeline {
             compression,
             chunk_size,
@@ -142,6 +147,9 @@ impl<S: Sink> Pipeline<S> {
             diffing: Watch::new("hash the tar"),
             spent: Spent::default(),
             members,
+            spare,
+            emptied,
+            place: Place::take(),
             stage: Stage::Alone { tail: Tail::new(sink), waiting: None, codec },
         })
     }
@@ -149,7 +157,7 @@ impl<S: Sink> Pipeline<S> {
     /// Waits for every chunk to be written.
     pub(crate) fn finish(mut self) -> Result<Finished<S>, Error> {
         let tail = match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Alone { tail, waiting, codec } => finish_alone(tail, waiting, codec)?,
+            Stage::Alone { tail, waiting, codec } => self.finish_alone(tail, waiting, codec)?,
             Stage::Threads(threads) => threads.join(&mut self.spent)?,
             Stage::Failed => return Err(gone()),
         };
@@ -173,43 +181,70 @@ impl<S: Sink> Pipeline<S> {
     }
 }
 
+impl<S: Sink> Pipeline<S> {
+    /// The whole way of a chunk, here.
+    fn pass(&mut self, tail: &mut Tail<S>, codec: Option<&mut Codec>, chunk: Chunk) -> Result<(), Error> {
+        let Some(codec) = codec else {
+            return tail.write(chunk.lend(self.emptied.clone()));
+        };
+        let mut compressing = Watch::new("compress");
+        let compressed = compressing.time(|| compress(codec, self.members.as_deref(), &chunk));
+        self.spent.add(compressing);
+        let _ = self.emptied.try_send(chunk.emptied());
+        tail.write_member(compressed?)
+    }
+
+    /// The way of the last chunk. To look for a layer's only one would cost more than to compress it.
+    fn finish_alone(
+        &mut self,
+        mut tail: Tail<S>,
+        waiting: Option<Chunk>,
+        mut codec: Option<Codec>,
+    ) -> Result<Tail<S>, Error> {
+        if tail.size == 0 {
+            self.members = None;
+        }
+        if let Some(last) = waiting {
+            self.pass(&mut tail, codec.as_mut(), last)?;
+        }
+        Ok(tail)
+    }
+
+    /// Hands the chunk that waits, and the one that came, to threads.
+    fn share(&mut self, tail: Tail<S>, waiting: Chunk, chunk: Chunk) -> Result<(), Error> {
+        let (members, emptied) = (self.members.clone(), self.emptied.clone());
+        self.stage = Stage::Threads(Threads::start(self.compression, self.threads, members, emptied, tail)?);
+        self.send(waiting)?;
+        self.send(chunk)
+    }
+}
+
 impl<S: Sink> ChunkSink for Pipeline<S> {
     fn take(&mut self, chunk: Chunk) -> Result<(), Error> {
         if let Some(hasher) = &mut self.diff {
             self.diffing.time(|| hasher.update(&chunk));
         }
-        let (tail, first) = match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Alone { tail, waiting: None, codec } => {
+        match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Alone { mut tail, waiting, mut codec } => {
+                if let Some(waiting) = waiting {
+                    if !self.place.is_crowded() {
+                        return self.share(tail, waiting, chunk);
+                    }
+                    self.pass(&mut tail, codec.as_mut(), waiting)?;
+                }
                 self.stage = Stage::Alone { tail, waiting: Some(chunk), codec };
-                return Ok(());
+                Ok(())
             }
-            Stage::Alone { tail, waiting: Some(first), .. } => (tail, first),
             running => {
                 self.stage = running;
-                return self.send(chunk);
+                self.send(chunk)
             }
-        };
-        self.stage = Stage::Threads(Threads::start(self.compression, self.threads, self.members.clone(), tail)?);
-        self.send(first)?;
-        self.send(chunk)
+        }
     }
 
     fn empty(&mut self) -> Chunk {
-        let spare = match &self.stage {
-            Stage::Threads(threads) => threads.spare.try_recv().ok(),
-            Stage::Alone { .. } | Stage::Failed => None,
-        };
-        spare.unwrap_or_else(|| Chunk::new(self.chunk_size))
+        self.spare.try_recv().unwrap_or_else(|_| Chunk::new(self.chunk_size))
     }
-}
-
-fn finish_alone<S: Sink>(mut tail: Tail<S>, waiting: Option<Chunk>, codec: Option<Codec>) -> Result<Tail<S>, Error> {
-    match (waiting, codec) {
-        (Some(chunk), Some(mut codec)) => tail.write(codec.compress(&chunk)?.into())?,
-        (Some(chunk), None) => tail.write(Bytes::from_owner(chunk))?,
-        (None, _) => {}
-    }
-    Ok(tail)
 }
 
 impl<S: Sink> Threads<S> {
@@ -217,21 +252,21 @@ impl<S: Sink> Threads<S> {
         compression: Compression,
         threads: usize,
         members: Option<Arc<dyn Members>>,
+        emptied: Sender<Chunk>,
         tail: Tail<S>,
     ) -> Result<Threads<S>, Error> {
         let (tickets, due) = bounded(threads + 2);
-        let (spare_sender, spare) = bounded(threads + SPARE);
         // Each holds a whole chunk: enough that no compressor waits for the next one, and no more.
         let (jobs, todo) = bounded::<Job>(threads.div_ceil(2));
         let mut compressors = Vec::new();
         while compressors.len() < threads {
             let Some(codec) = Codec::new(compression)? else { break };
-            let (todo, spare, members) = (todo.clone(), spare_sender.clone(), members.clone());
-            compressors.push(spawn("compress", move || compress_all(codec, members.as_deref(), &todo, &spare))?);
+            let (todo, emptied, members) = (todo.clone(), emptied.clone(), members.clone());
+            compressors.push(spawn("compress", move || compress_all(codec, members.as_deref(), &todo, &emptied))?);
         }
         let jobs = (!compressors.is_empty()).then_some(jobs);
-        let tail = spawn("layer", move || write_all(tail, &due, &spare_sender))?;
-        Ok(Threads { tickets, jobs, spare, compressors, tail })
+        let tail = spawn("layer", move || write_all(tail, &due, &emptied))?;
+        Ok(Threads { tickets, jobs, compressors, tail })
     }
 
     /// An error when the tail is gone: it failed.
@@ -254,12 +289,17 @@ impl<S: Sink> Threads<S> {
     }
 }
 
-fn compress_all(mut codec: Codec, members: Option<&dyn Members>, todo: &Receiver<Job>, spare: &Sender<Chunk>) -> Watch {
+fn compress_all(
+    mut codec: Codec,
+    members: Option<&dyn Members>,
+    todo: &Receiver<Job>,
+    emptied: &Sender<Chunk>,
+) -> Watch {
     let mut compressing = Watch::new("compress");
     for Job { chunk, reply } in todo {
         // Nobody waits for the reply when the tail failed; the caller learns why from the tail.
         let _ = reply.send(compressing.time(|| compress(&mut codec, members, &chunk)));
-        let _ = spare.try_send(chunk.emptied());
+        let _ = emptied.try_send(chunk.emptied());
     }
     compressing
 }
@@ -277,10 +317,10 @@ fn compress(codec: &mut Codec, members: Option<&dyn Members>, chunk: &Chunk) -> 
     Ok(Compressed { bytes, told: Some(told) })
 }
 
-fn write_all<S: Sink>(mut tail: Tail<S>, due: &Receiver<Ticket>, spare: &Sender<Chunk>) -> Result<Tail<S>, Error> {
+fn write_all<S: Sink>(mut tail: Tail<S>, due: &Receiver<Ticket>, emptied: &Sender<Chunk>) -> Result<Tail<S>, Error> {
     for ticket in due {
         match ticket {
-            Ticket::Plain(chunk) => tail.write(chunk.lend(spare.clone()))?,
+            Ticket::Plain(chunk) => tail.write(chunk.lend(emptied.clone()))?,
             Ticket::Compressing(result) => tail.write_member(result.recv().map_err(|_| gone())??)?,
         }
     }

@@ -7,6 +7,7 @@ use oci::{DiffId, Digest};
 
 use crate::chunk::{Chunker, Cut};
 use crate::codec::chunk_size;
+use crate::crowd::cores;
 use crate::member::{Member, Members, Recipe};
 use crate::pipeline::{Finished, Pipeline};
 use crate::tar::Framer;
@@ -16,11 +17,11 @@ use crate::{Compression, Content, Entry, Error, LayerIndex, Sink, Spent, Writing
 const MAX_THREADS: usize = 8;
 
 /// Changes whenever a compressor makes other bytes of the same chunk.
-const COMPRESSORS: u32 = 2;
+const COMPRESSORS: u32 = 3;
 
 /// As many compressors as this machine has use for.
 pub(crate) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
+    cores().min(MAX_THREADS)
 }
 
 /// A finished layer: every hash known. Its bytes are wherever the [`LayerWriter`] wrote them.

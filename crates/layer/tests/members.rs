@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{Member, path};
+use common::{Member, crowd, path};
 use oci::Digest;
 use shipsmith_layer::{Compression, Content, Entry, EntryKind, Layer, LayerWriter, Members, Writing};
 
@@ -86,6 +86,9 @@ fn a_change_disturbs_only_its_neighbours_and_reuse_never_shows() {
             assert!(blob == bytes && again.diff_id == plain.diff_id, "{what}: reuse changes nothing");
             let (found, missed) = kept.counts();
             assert!(missed <= 3 && found + missed + 3 >= all, "{what}: {found} found, {missed} missed of {all}");
+            let _crowd = crowd();
+            assert!(written(&entries, compression, Some(&kept)) == (again, blob), "{what}: in a crowd");
+            assert_eq!(kept.counts(), (found, missed), "{what}: in a crowd");
         }
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 
-use common::{Member, file, path, varied, write};
+use common::{Member, crowd, file, path, varied, write};
 use oci::Digest;
 use shipsmith_layer::tar::{Dialect, Reader, Writer};
 use shipsmith_layer::{
@@ -127,6 +127,15 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
             assert!(bytes == blob, "{compression:?} with {threads} threads");
             assert_eq!(other, layer);
         }
+    }
+}
+
+#[test]
+fn the_bits_do_not_depend_on_what_else_is_made() {
+    for compression in ALL {
+        let alone = write(&large(), compression, 2);
+        let _crowd = crowd();
+        assert!(write(&large(), compression, 2) == alone, "{compression:?}");
     }
 }
 

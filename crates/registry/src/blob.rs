@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use futures_util::{Stream, TryStreamExt};
-use oci::{Descriptor, Hasher, Repository};
+use oci::{Descriptor, Repository};
 use reqwest::header::{HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,6 +18,7 @@ use crate::answer::{header, in_time, is_html};
 use crate::auth::Access;
 use crate::client::{Client, place};
 use crate::error::{Cause, Error, Operation};
+use crate::hashing::Hashing;
 use crate::host::Host;
 use crate::registries::Route;
 use crate::source::{BlobSource, ByteStream};
@@ -51,10 +52,10 @@ impl BlobStream {
             return Err(Cause::protocol(&host.name, "only sha256 digests of blobs can be verified"));
         }
         let permit = Arc::clone(&host.downloads).acquire_owned().await.ok();
-        let hasher = (offset == 0).then(Hasher::new);
+        let hashing = (offset == 0).then(Hashing::new);
         let transfer = Transfer { client, host, path: route.path, repository, blob, _permit: permit };
         let response = transfer.request(offset).await?;
-        let state = Download { transfer, position: offset, hasher, body: Some(response), failures: 0 };
+        let state = Download { transfer, position: offset, hashing, body: Some(response), failures: 0 };
         Ok(Self(stream::try_unfold(state, Download::next).boxed()))
     }
 }
@@ -79,7 +80,7 @@ struct Body {
 struct Download {
     transfer: Transfer,
     position: u64,
-    hasher: Option<Hasher>,
+    hashing: Option<Hashing>,
     body: Option<Body>,
     /// How often in a row no byte came.
     failures: u32,
@@ -150,7 +151,7 @@ impl Download {
 
     async fn read(&mut self) -> Result<Option<Bytes>, Cause> {
         if self.position == self.transfer.blob.size {
-            return self.finish().map(|()| None);
+            return self.finish().await.map(|()| None);
         }
         let patience = self.transfer.client.transport.config.timeouts.read;
         let body = match &mut self.body {
@@ -161,25 +162,25 @@ impl Download {
             Some(chunk) => chunk,
             None => return Err(Cause::WrongSize { expected: self.transfer.blob.size, actual: self.position }),
         };
-        self.take(&chunk)?;
+        self.take(&chunk).await?;
         Ok(Some(chunk))
     }
 
-    fn take(&mut self, chunk: &Bytes) -> Result<(), Cause> {
+    async fn take(&mut self, chunk: &Bytes) -> Result<(), Cause> {
         self.position += chunk.len() as u64;
         if self.position > self.transfer.blob.size {
             return Err(Cause::WrongSize { expected: self.transfer.blob.size, actual: self.position });
         }
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(chunk);
+        if let Some(hashing) = self.hashing.take() {
+            self.hashing = Some(hashing.update(chunk.clone()).await.map_err(Cause::Source)?);
         }
-        if self.position == self.transfer.blob.size { self.finish() } else { Ok(()) }
+        if self.position == self.transfer.blob.size { self.finish().await } else { Ok(()) }
     }
 
     /// Compares the digest, once.
-    fn finish(&mut self) -> Result<(), Cause> {
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
-        let (expected, actual) = (&self.transfer.blob.digest, hasher.finish());
+    async fn finish(&mut self) -> Result<(), Cause> {
+        let Some(hashing) = self.hashing.take() else { return Ok(()) };
+        let (expected, actual) = (&self.transfer.blob.digest, hashing.finish().await.map_err(Cause::Source)?);
         if actual == *expected {
             return Ok(());
         }

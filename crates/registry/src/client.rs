@@ -155,6 +155,20 @@ impl Client {
         pushed.map_err(|cause| cause.about(Operation::PushBlob, place(repository, &blob.digest)))
     }
 
+    /// Sends a blob that the repository can hardly have, so that asking would be in vain. It does no harm if it has it.
+    ///
+    /// # Errors
+    /// As [`Client::push_blob`].
+    pub async fn push_new_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        source: Arc<dyn BlobSource>,
+    ) -> Result<(), Error> {
+        let pushed = async { self.target(repository).await?.push_unasked(blob, &source).await }.await;
+        pushed.map_err(|cause| cause.about(Operation::PushBlob, place(repository, &blob.digest)))
+    }
+
     /// Sends a blob while it is being made: `digest` is awaited after `body` has ended, and must be that of the bytes.
     ///
     /// Returns when the registry has committed the blob. The bytes cannot be had again, so a connection that breaks in

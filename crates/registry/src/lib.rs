@@ -24,6 +24,7 @@ mod client;
 mod config;
 mod environment;
 mod error;
+mod hashing;
 mod host;
 mod login;
 mod manifest;

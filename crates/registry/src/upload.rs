@@ -68,9 +68,13 @@ impl Target {
                 None => {}
             }
         }
-        let _permit = self.host.uploads.acquire().await;
         self.upload(blob, source, session).await?;
         Ok(Pushed::Uploaded)
+    }
+
+    /// Sends a blob without asking for it.
+    pub(crate) async fn push_unasked(&self, blob: &Descriptor, source: &Arc<dyn BlobSource>) -> Result<(), Cause> {
+        self.upload(blob, source, None).await
     }
 
     fn may_mount(&self, origin: &Repository) -> bool {
@@ -120,6 +124,7 @@ impl Target {
         source: &Arc<dyn BlobSource>,
         mut session: Option<Session>,
     ) -> Result<(), Cause> {
+        let _permit = self.host.uploads.acquire().await;
         let mut done = 0;
         loop {
             let open = match session.take() {

@@ -10,13 +10,13 @@ use crate::failure::{Exit, Failure};
 
 /// How long threads that are in the middle of something have to end it.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Each costs something to start, and one keeps up with several gigabits a second.
-const MOST_WORKERS: usize = 4;
-
 /// Runs work to its end, or until the user asks to stop: the work is dropped then, which removes
 /// what it left half done. Who asks twice does not wait for that.
+///
+/// One thread waits for everything, and moves all that comes from connections or goes to them. What computes or blocks has other
+/// threads.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
+    let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Internal, format!("cannot start threads: {error}")))?;
     let result = runtime.block_on(async {
         let mut stops = Stops::new()
@@ -34,12 +34,6 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     });
     runtime.shutdown_timeout(PATIENCE);
     result
-}
-
-/// How many threads move bytes between connections and what makes or takes them, which has threads of its own. The thread that
-/// waits for the work is one more of them.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).clamp(1, MOST_WORKERS))
 }
 
 /// The signals by which a user or a supervisor asks to stop.

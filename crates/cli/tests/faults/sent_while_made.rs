@@ -55,6 +55,17 @@ fn nothing_is_stored_here_and_an_unchanged_image_costs_one_question() {
 }
 
 #[test]
+fn what_is_new_is_sent_without_a_question() {
+    let Some(registry) = RegistryServer::start() else { return };
+    let proxy = FaultyProxy::start(registry.address());
+    let name = format!("{}/app:1", proxy.address());
+    assert_eq!(push(&big_app(APP), std::slice::from_ref(&name)), (Some(0), String::new()));
+    assert_eq!(proxy.count("HEAD", "/blobs/"), 0, "neither the layer nor the config that names it");
+    assert_eq!(proxy.count("POST", "/blobs/uploads/"), 2);
+    assert_whole(&name);
+}
+
+#[test]
 fn several_registries_and_repositories_get_it_at_once() {
     let (Some(one), Some(two)) = (RegistryServer::start(), RegistryServer::start()) else { return };
     let name = |registry: &RegistryServer, repository: &str| format!("{}/{repository}:1", registry.address());

@@ -18,7 +18,7 @@ use crate::warm::{self, Key};
 use crate::{Error, copy};
 
 /// Changes whenever the same step would make other bytes.
-const STEP: &str = "shipsmith recipe 2";
+const STEP: &str = "shipsmith recipe 3";
 const MOUNT: &str = "shipsmith mounted files 1";
 
 /// By what a layer is known, if by anything, and the layer, if it is.

@@ -29,6 +29,16 @@ impl Sent {
         let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(sent.entry((repository.registry().to_owned(), digest.clone())).or_default())
     }
+
+    /// The repository has been sent the blob. Blocks.
+    pub(crate) fn note(&self, repository: &Repository, digest: &Digest) {
+        self.places(repository, digest).blocking_lock().push(repository.clone());
+    }
+
+    /// Whether the repository is known to have been sent the blob.
+    fn knows(&self, repository: &Repository, digest: &Digest) -> bool {
+        self.places(repository, digest).try_lock().is_ok_and(|places| places.contains(repository))
+    }
 }
 
 /// Sends artifacts to registries.
@@ -168,7 +178,13 @@ impl Pusher<'_> {
             return Ok(());
         }
         let source: Arc<dyn BlobSource> = Arc::new(Bytes::from(image.config.bytes.clone()));
-        self.client.push_blob(repository, &image.config.descriptor, source, &sent).await?;
+        let mut layers = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
+        // It names its layers: where one of them is new, so is it.
+        if layers.any(|layer| self.sent.knows(repository, &layer.digest)) {
+            self.client.push_new_blob(repository, &image.config.descriptor, source).await?;
+        } else {
+            self.client.push_blob(repository, &image.config.descriptor, source, &sent).await?;
+        }
         sent.push(repository.clone());
         Ok(())
     }

@@ -47,8 +47,8 @@ impl Finder {
                 continue;
             }
             let earlier = at - usize::from(distance);
-            // The place before was passed over.
-            let back = usize::from((at > start) & (before(input, at) == before(input, earlier)));
+            // Places before were passed over.
+            let back = equal_before(input, earlier, at).min(at - start).min(earlier);
             let length = repeated(input, earlier, at).min(LONGEST - back);
             sequences.add(&input[start..], at - back - start, length + back, distance);
             at += length;
@@ -84,10 +84,14 @@ fn wide(input: &[u8], at: usize) -> Option<u128> {
     input.get(at..at + 2 * WORD)?.first_chunk().map(|bytes: &[u8; 2 * WORD]| u128::from_le_bytes(*bytes))
 }
 
-/// The byte before `at`, if there is one.
+/// How many bytes before `earlier` and before `later` are equal, of the last [`WORD`].
 #[inline]
-fn before(input: &[u8], at: usize) -> Option<u8> {
-    input.get(at.wrapping_sub(1)).copied()
+fn equal_before(input: &[u8], earlier: usize, later: usize) -> usize {
+    let before = |at: usize| word(input, at.wrapping_sub(WORD));
+    match (before(earlier), before(later)) {
+        (Some(one), Some(other)) => ((one ^ other).leading_zeros() / 8) as usize,
+        _ => 0,
+    }
 }
 
 /// How many bytes at `earlier` and at `later` are equal, the first [`SEEN`] of which are; perhaps more than [`LONGEST`].

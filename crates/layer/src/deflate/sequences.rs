@@ -46,7 +46,7 @@ pub(super) fn distance_extra(symbol: usize) -> u64 {
 #[inline]
 pub(super) fn distance(distance: u16) -> (u16, u32, usize) {
     let index = u32::from(distance) - 1;
-    let bits = (index / 2 | 1).ilog2();
+    let bits = (index / 2).max(1).ilog2();
     let step = index >> bits;
     (((step << bits) + 1) as u16, bits, (2 * bits + step) as usize)
 }

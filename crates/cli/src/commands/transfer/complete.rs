@@ -4,7 +4,7 @@ use ::store::Store;
 use futures_util::future::try_join_all;
 use oci::Descriptor;
 
-use super::{Transfer, pull};
+use super::Transfer;
 use crate::failure::{Exit, Failure};
 
 /// The blobs of an image, for whichever platforms are here, that the store lacks.
@@ -31,9 +31,9 @@ pub(super) async fn fetch(transfer: &Transfer, store: &Store, blobs: &[Descripto
 async fn one(transfer: &Transfer, store: &Store, blob: &Descriptor) -> Result<bool, Failure> {
     let mut failure = lost(blob);
     for from in store.origin(&blob.digest)? {
-        match pull::one(transfer, store, &from, blob).await {
+        match engine::fetch_blob(&transfer.client, store, &from, blob).await {
             Ok(present) => return Ok(present),
-            Err(error) => failure = error,
+            Err(error) => failure = error.into(),
         }
     }
     Err(failure)

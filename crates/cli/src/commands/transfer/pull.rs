@@ -1,12 +1,8 @@
 //! From a registry into the local store.
 
-use std::io::Write;
-
 use ::store::Store;
-use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use oci::{Descriptor, Digest, Index, Manifest, Platform, Reference, Repository};
-use tokio::task::block_in_place;
 
 use super::{Transfer, blobs, parse};
 use crate::failure::{Exit, Failure};
@@ -73,10 +69,9 @@ async fn manifest(
     }
     let manifest: Manifest = parse(&root.digest, bytes)?;
     let repository = reference.repository();
-    try_join_all(
-        blobs(&manifest).iter().map(|blob| transfer.shown.blob("pull", blob, one(transfer, store, repository, blob))),
-    )
-    .await?;
+    let blobs = blobs(&manifest);
+    let fetch = |blob| async move { Ok(engine::fetch_blob(&transfer.client, store, repository, blob).await?) };
+    try_join_all(blobs.iter().map(|blob| transfer.shown.blob("pull", blob, fetch(blob)))).await?;
     keep(store, repository, root, bytes)
 }
 
@@ -85,25 +80,4 @@ fn keep(store: &Store, from: &Repository, document: &Descriptor, bytes: &[u8]) -
     let kept = store.put(bytes, document.media_type.clone())?;
     store.add_origin(&kept.digest, from)?;
     Ok(kept)
-}
-
-/// Fetches a blob; says whether it was here already.
-pub(super) async fn one(
-    transfer: &Transfer,
-    store: &Store,
-    from: &Repository,
-    blob: &Descriptor,
-) -> Result<bool, Failure> {
-    let present = store.contains(&blob.digest);
-    if !present {
-        let mut stream = transfer.client.get_blob(from, blob).await?;
-        let mut writer = store.writer(Some(blob.size))?;
-        while let Some(chunk) = stream.try_next().await? {
-            let written = block_in_place(|| writer.write_all(&chunk));
-            written.map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        }
-        writer.verified(blob)?;
-    }
-    store.add_origin(&blob.digest, from)?;
-    Ok(present)
 }
