@@ -31,7 +31,7 @@ use crate::stored::{self, Stored};
 use crate::warm;
 
 use shared::Cell;
-pub(crate) use shared::{Done, Shared};
+pub(crate) use shared::{Done, Shared, Turn};
 
 /// What holds for all steps of a build.
 pub(crate) struct Work {
@@ -144,11 +144,11 @@ impl<'a> Executor<'a> {
         let parent = self.snapshot(parent).await?;
         let within = |error: Error| error.within(&self.work.source, step.span);
         let (recipe, known) = self.look(step, &parent).await.map_err(within)?;
-        let _permit = if known.is_none() { Some(self.work.shared.write().await?) } else { None };
+        let turn = if known.is_none() { Some(self.work.shared.write().await?) } else { None };
         let vertex = self.events.start(step.label.to_string());
         let made = match known {
             Some(layer) => Ok(Stored { layer, cached: true, spent: Spent::default() }),
-            None => self.make(step, recipe, work).await.map_err(within),
+            None => self.make(step, recipe, work, turn).await.map_err(within),
         };
         let cached = matches!(&made, Ok(made) if made.cached);
         if let Ok(made) = &made {
@@ -163,10 +163,11 @@ impl<'a> Executor<'a> {
         step: &Step,
         recipe: Option<warm::Key>,
         work: impl Future<Output = Result<Vec<Item>, Error>>,
+        turn: Option<Turn>,
     ) -> Result<Stored, Error> {
         let items = work.await?;
         let warned = self.warn_of_whiteouts(step, &items);
-        let made = self.layer(step, items).await?;
+        let made = self.written(self.compression(step), !step.no_cache, items, turn).await?;
         // What was warned of is looked at each time, to be warned of again.
         if let Some(recipe) = recipe.filter(|_| !warned) {
             warm::remember(self.work.layers.store(), &recipe, &made.layer)?;
@@ -237,20 +238,22 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// The layer of `items`, and whether it was there already: as a blob if it becomes part of an image, as a plain tar
-    /// for later steps otherwise.
-    async fn layer(&self, step: &Step, items: Vec<Item>) -> Result<Stored, Error> {
-        self.written(self.compression(step), !step.no_cache, items).await
-    }
-
     /// How a step's layer becomes a blob; `None` where no image has it.
     fn compression(&self, step: &Step) -> Option<Compression> {
         self.kept.contains(&step.id).then_some(self.work.compression)
     }
 
-    async fn written(&self, compression: Option<Compression>, look: bool, items: Vec<Item>) -> Result<Stored, Error> {
+    /// The layer of `items`, and whether it was there already: as a blob if it becomes part of an image, as a plain tar
+    /// for later steps otherwise.
+    async fn written(
+        &self,
+        compression: Option<Compression>,
+        look: bool,
+        items: Vec<Item>,
+        turn: Option<Turn>,
+    ) -> Result<Stored, Error> {
         let (layers, cancel) = (self.work.layers.clone(), self.work.cancel.clone());
         let outbound = self.work.outbound.clone().filter(|_| compression.is_some());
-        blocking(move || stored::store(&layers, &cancel, outbound.as_ref(), compression, look, &items)).await
+        blocking(move || stored::store(&layers, &cancel, outbound.as_ref(), compression, look, &items, turn)).await
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::cancel::Cancel;
+use crate::execute::Turn;
 use crate::layers::{LayerRef, Layers, Origin};
 use crate::members::{self, StoredMembers};
 use crate::overlay::Item;
@@ -95,6 +96,7 @@ impl Outbound {
         cancel: &Cancel,
         compression: Compression,
         items: &[Item],
+        turn: Option<Turn>,
     ) -> Result<Option<Written>, Error> {
         let store = layers.store();
         let (kept, known) = match compression != Compression::None && are_several(items) {
@@ -107,8 +109,8 @@ impl Outbound {
             made => made?,
         };
         let Fan { kept, senders, .. } = fan;
-        // The bodies end here; what they lack is their name.
-        drop(senders);
+        // The bodies end here; what they lack is their name. While registries wait for their disks, others may have the cores.
+        drop((senders, turn));
         let is_kept = kept.is_some();
         if let Some(writer) = kept {
             writer.finish_hashed(&layer.digest, layer.size)?;

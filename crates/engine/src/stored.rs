@@ -7,6 +7,7 @@ use oci::{Descriptor, MediaType};
 use tokio::runtime::Handle;
 
 use crate::cancel::Cancel;
+use crate::execute::Turn;
 use crate::layers::{LayerRef, Layers, Origin};
 use crate::outbound::Outbound;
 use crate::overlay::Item;
@@ -21,7 +22,7 @@ pub(crate) struct Stored {
 }
 
 /// The layer of `items`: as a blob in `compression`, as a plain tar for later steps without. With `look`, one that is known
-/// is not made again. Blocks.
+/// is not made again. The turn ends when the layer is made, though a registry may not have all of it yet. Blocks.
 pub(crate) fn store(
     layers: &Layers,
     cancel: &Cancel,
@@ -29,6 +30,7 @@ pub(crate) fn store(
     compression: Option<Compression>,
     look: bool,
     items: &[Item],
+    turn: Option<Turn>,
 ) -> Result<Stored, Error> {
     let key = warm::key(items, compression);
     if let Some(key) = key.as_ref().filter(|_| look)
@@ -38,7 +40,7 @@ pub(crate) fn store(
         return Ok(Stored { layer, cached: true, spent: Spent::default() });
     }
     let sent = match (outbound, compression) {
-        (Some(outbound), Some(compression)) => outbound.send(layers, cancel, compression, items)?,
+        (Some(outbound), Some(compression)) => outbound.send(layers, cancel, compression, items, turn)?,
         _ => None,
     };
     let (layer, spent) = match (sent, compression) {

@@ -69,7 +69,7 @@ impl Executor<'_> {
         }
         let (input, source, setting) = (self.files(input).await?, source.to_owned(), self.work.setting);
         let items = blocking(move || steps::mirror(&input, &source, &setting)).await?;
-        let layer = self.written(None, !step.no_cache, items).await?.layer;
+        let layer = self.written(None, !step.no_cache, items, None).await?.layer;
         if let Some(recipe) = recipe {
             warm::remember(self.work.layers.store(), &recipe, &layer)?;
         }
@@ -96,7 +96,7 @@ impl Executor<'_> {
                     let from = input.as_ref().map(|input| (input, source.as_str()));
                     steps::cache_content(from, access.as_ref(), &setting)
                 });
-                vec![self.written(None, true, items.await?).await?.layer]
+                vec![self.written(None, true, items.await?, None).await?.layer]
             }
             _ => Vec::new(),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oci::Digest;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::Error;
 use crate::cache::Made;
@@ -23,11 +23,14 @@ pub(crate) struct Done {
 /// A step's result, for all whose step it is.
 pub(crate) type Cell = Arc<OnceCell<Result<Done, Arc<Error>>>>;
 
+/// Leave to write a layer, as long as it is kept.
+pub(crate) type Turn = OwnedSemaphorePermit;
+
 /// Steps by what they do, each of which is done once; and how many of them at a time.
 pub(crate) struct Shared {
     steps: Mutex<BTreeMap<Digest, Cell>>,
     looking: Semaphore,
-    writing: Semaphore,
+    writing: Arc<Semaphore>,
     running: Semaphore,
 }
 
@@ -38,7 +41,7 @@ impl Shared {
             steps: Mutex::default(),
             // Who looks at a whole tree uses all cores for it.
             looking: Semaphore::new(cores.max(2)),
-            writing: Semaphore::new(cores.max(2)),
+            writing: Arc::new(Semaphore::new(cores.max(2))),
             // Processes wait for networks and locks, too.
             running: Semaphore::new((4 * cores).max(8)),
         }
@@ -56,8 +59,8 @@ impl Shared {
     }
 
     /// Leave to write a layer.
-    pub(super) async fn write(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.writing.acquire().await.map_err(|error| Error::Internal(error.to_string()))
+    pub(super) async fn write(&self) -> Result<Turn, Error> {
+        Arc::clone(&self.writing).acquire_owned().await.map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// Leave to run a process.
