@@ -155,7 +155,7 @@ impl Outbound {
     }
 }
 
-/// Whether more than one file has bytes in the layer. If one has, the layer has other bytes whenever the file does.
+/// Whether more than one file has bytes in the layer: of a single one, nothing can be used again when it has changed.
 fn are_several(items: &[Item]) -> bool {
     items.iter().filter(|(entry, _)| has_bytes(entry)).nth(1).is_some()
 }
