@@ -19,18 +19,27 @@ use crate::layers::blocking;
 pub async fn fetch_blob(client: &Client, store: &Store, from: &Repository, blob: &Descriptor) -> Result<bool, Error> {
     let present = store.contains(&blob.digest);
     if !present {
-        let mut download = Download::begin(client.get_blob(from, blob).await?);
-        let (store, wanted) = (store.clone(), blob.clone());
-        blocking(move || {
-            let mut writer = store.writer(Some(wanted.size))?;
-            io::copy(&mut download, &mut writer)
-                .map_err(|cause| Error::beneath(cause, |source| Error::LayerRead(wanted.digest.clone(), source)))?;
-            Ok(writer.verified(&wanted)?)
-        })
-        .await?;
+        let download = Download::begin(client.get_blob(from, blob).await?);
+        keep(store, blob, download).await?;
     }
     store.add_origin(&blob.digest, from)?;
     Ok(present)
+}
+
+/// Takes what `reader` yields into the store, verified to be the blob.
+pub(crate) async fn keep(
+    store: &Store,
+    blob: &Descriptor,
+    mut reader: impl Read + Send + 'static,
+) -> Result<(), Error> {
+    let (store, blob) = (store.clone(), blob.clone());
+    blocking(move || {
+        let mut writer = store.writer(Some(blob.size))?;
+        io::copy(&mut reader, &mut writer)
+            .map_err(|cause| Error::beneath(cause, |source| Error::LayerRead(blob.digest.clone(), source)))?;
+        Ok(writer.verified(&blob)?)
+    })
+    .await
 }
 
 /// Chunks in flight between the network and the reader.

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use crate::Error;
-use crate::download::Download;
+use crate::download::{self, Download};
 
 /// A layer that is known by name; its bytes may be elsewhere.
 #[derive(Debug, Clone)]
@@ -114,19 +114,11 @@ impl Layers {
 
     /// Makes sure that the store has the blob.
     pub(crate) async fn ensure_blob(&self, layer: &LayerRef) -> Result<(), Error> {
-        let Some(blob) = layer.blob.clone() else { return Ok(()) };
+        let Some(blob) = &layer.blob else { return Ok(()) };
         if self.0.store.contains(&blob.digest) {
             return Ok(());
         }
-        let mut reader = self.open(layer).await?;
-        let store = Arc::clone(&self.0.store);
-        blocking(move || {
-            let mut writer = store.writer(Some(blob.size))?;
-            io::copy(&mut reader, &mut writer)
-                .map_err(|cause| Error::beneath(cause, |source| Error::LayerRead(blob.digest.clone(), source)))?;
-            Ok(writer.verified(&blob)?)
-        })
-        .await
+        download::keep(&self.0.store, blob, self.open(layer).await?).await
     }
 
     /// The tar's bytes if the store has them, the blob's otherwise; by way of the store when an output will ask for the

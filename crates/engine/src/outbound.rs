@@ -117,12 +117,12 @@ impl Outbound {
             members::remember(store, &layer)?;
         }
         let is_sent = uploads.commit(&layer.digest);
-        for repository in self.repositories.iter().filter(|_| is_sent) {
-            self.sent.note(repository, &layer.digest);
-            if is_kept {
-                // Other images of the run, and later ones, have it mounted from there.
-                store.add_origins(&[&layer.digest], repository)?;
-            }
+        if is_sent {
+            self.repositories.iter().for_each(|repository| self.sent.note(repository, &layer.digest));
+        }
+        if is_kept && is_sent {
+            // Other images of the run, and later ones, have it mounted from there.
+            self.repositories.iter().try_for_each(|repository| store.add_origins(&[&layer.digest], repository))?;
         }
         let origin = match (is_kept, is_sent) {
             (true, _) => Origin::Store,

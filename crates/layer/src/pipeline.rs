@@ -179,9 +179,7 @@ impl<S: Sink> Pipeline<S> {
             _ => Err(gone()),
         }
     }
-}
 
-impl<S: Sink> Pipeline<S> {
     /// The whole way of a chunk, here.
     fn pass(&mut self, tail: &mut Tail<S>, codec: Option<&mut Codec>, chunk: Chunk) -> Result<(), Error> {
         let Some(codec) = codec else {

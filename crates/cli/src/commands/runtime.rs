@@ -10,6 +10,7 @@ use crate::failure::{Exit, Failure};
 
 /// How long threads that are in the middle of something have to end it.
 const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Runs work to its end, or until the user asks to stop: the work is dropped then, which removes
 /// what it left half done. Who asks twice does not wait for that.
 ///
