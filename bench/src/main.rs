@@ -1,11 +1,13 @@
 //! Measures shipsmith: against a floor program that does only what must be done, and against whichever peers are
 //! installed. `cargo xtask bench` builds and runs it; the results go into docs/performance.md.
 //!
-//! `fixture` makes the inputs, `registry` runs Debian's registry, `contender` says how each program is called, `cases`
-//! holds what is measured, `measure` runs programs in turns, `report` and `plot` write down what came out.
+//! `fixture` makes the inputs, `registry` runs Debian's registry, `aside` takes away what a run left, `contender` says how
+//! each program is called, `cases` holds what is measured, `measure` runs programs in turns, `report` and `plot` write down
+//! what came out.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program of this repository")]
 
+mod aside;
 mod cases;
 mod codecs;
 mod contender;

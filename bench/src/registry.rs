@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::Failure;
+use crate::aside::Aside;
 
 /// A running registry; it ends when it is dropped.
 pub(crate) struct Registry {
@@ -61,12 +62,12 @@ impl Registry {
     }
 
     /// Takes it back to what it was, so that every run finds the same.
-    pub(crate) fn restore(&self, state: &State) -> Result<(), Failure> {
+    pub(crate) fn restore(&self, state: &State, aside: &Aside) -> Result<(), Failure> {
         let v2 = self.data.join("docker/registry/v2");
         for dir in [v2.join("repositories"), v2.join("blobs/sha256")] {
             for entry in grandchildren(&dir)? {
                 if !state.0.contains(entry.as_os_str()) {
-                    fs::remove_dir_all(&entry)?;
+                    aside.take(&entry)?;
                 }
             }
         }

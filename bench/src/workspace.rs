@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::Failure;
+use crate::aside::Aside;
 use crate::fixture;
 use crate::measure;
 use crate::options::Options;
@@ -22,6 +23,7 @@ pub(crate) struct Workspace {
     pub(crate) options: OptionsRef,
     pub(crate) registry: Registry,
     fresh: State,
+    aside: Aside,
     dir: TempDir,
     /// The contexts of six images with one executable each.
     pub(crate) images: Vec<PathBuf>,
@@ -55,8 +57,8 @@ impl Workspace {
         let binary = dir.path().join("shipsmith");
         fs::copy(&options.binary, &binary)?;
         let chosen = OptionsRef { binary, rounds: options.rounds, quick: options.quick };
-        let fresh = registry.state()?;
-        let mut workspace = Workspace { options: chosen, registry, fresh, dir, images, tree };
+        let (fresh, aside) = (registry.state()?, Aside::new(dir.path().join("aside"))?);
+        let mut workspace = Workspace { options: chosen, registry, fresh, aside, dir, images, tree };
         workspace.push_base(options, &base)?;
         workspace.fresh = workspace.registry.state()?;
         Ok(workspace)
@@ -91,10 +93,8 @@ impl Workspace {
 
     /// Makes `store` what it is before the first build of these images, and empties the registry but for the base.
     pub(crate) fn reset(&self, store: &Path) -> Result<(), Failure> {
-        self.registry.restore(&self.fresh)?;
-        if store.exists() {
-            fs::remove_dir_all(store)?;
-        }
+        self.registry.restore(&self.fresh, &self.aside)?;
+        self.aside.take(store)?;
         measure::timed(vec![command("cp", &["-a", text(&self.primed())?, text(store)?])])?;
         // What earlier runs wrote is not to be written back during the next.
         measure::timed(vec![Command::new("sync")]).map(drop)

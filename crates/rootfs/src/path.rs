@@ -50,13 +50,20 @@ impl TreePath {
 
     /// Takes a path that is canonical already, such as `usr/bin/env`.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<TreePath, PathError> {
-        let bytes = bytes.as_ref();
-        if bytes.is_empty() {
-            return Ok(TreePath::root());
+        TreePath::root().sharing(0, bytes.as_ref())
+    }
+
+    /// The path that begins with `shared` bytes of this one, at most all, and goes on with `rest`: how sorted lists of paths
+    /// are kept. Only what is new is looked at.
+    pub fn sharing(&self, shared: usize, rest: &[u8]) -> Result<TreePath, PathError> {
+        let shared = self.0.get(..shared).unwrap_or(&self.0);
+        let bytes = [shared, rest].concat();
+        let whole = shared.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
+        check_bytes(&bytes)?;
+        if !bytes.is_empty() {
+            bytes[whole..].split(|b| *b == b'/').try_for_each(|name| check_name(name, &bytes))?;
         }
-        check_bytes(bytes)?;
-        bytes.split(|b| *b == b'/').try_for_each(|name| check_name(name, bytes))?;
-        Ok(TreePath(bytes.to_vec()))
+        Ok(TreePath(bytes))
     }
 
     /// Cleans text lexically as Go's `path.Clean("/" + text)` does: `.` and empty components vanish, `..` drops the
@@ -103,6 +110,12 @@ impl TreePath {
     /// The last component; the root has none.
     pub fn file_name(&self) -> Option<&[u8]> {
         self.split_last().map(|(_, name)| name)
+    }
+
+    /// Whether both lie in the same directory; the root lies in none.
+    pub fn is_sibling_of(&self, other: &TreePath) -> bool {
+        let parents = self.split_last().zip(other.split_last());
+        parents.is_some_and(|((parent, _), (of_other, _))| parent == of_other)
     }
 
     /// The components from the top down.

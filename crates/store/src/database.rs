@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::Error;
@@ -13,6 +14,9 @@ use crate::lock::FileLock;
 const VERSION: u32 = 1;
 /// How long to wait for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest journal that is left to the next process, in bytes: whoever opens the database reads all of it.
+const JOURNAL: u64 = 1 << 20;
 
 /// `origin`: where a blob can be fetched. `diff_id`: what a stored layer is when decompressed. `record` and
 /// `record_blob`: results the engine wants to find again, and the blobs each needs. `stat`: contents of files that have
@@ -81,7 +85,12 @@ impl Database {
     fn set_up(connection: &Connection) -> rusqlite::Result<u32> {
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "synchronous", "normal")?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         user_version(connection)
+    }
+
+    fn journal(&self) -> u64 {
+        std::fs::metadata(self.path.with_extension("db-wal")).map_or(0, |journal| journal.len())
     }
 
     fn error(&self, cause: rusqlite::Error) -> Error {
@@ -89,6 +98,18 @@ impl Database {
         match cause.sqlite_error_code() {
             Some(DiskFull) => Error::Full { path: self.path.clone(), needed: 1 },
             _ => Error::Database { path: self.path.clone(), cause },
+        }
+    }
+}
+
+/// Who closes the database last moves a long journal into it, and waits for the disk; a short one stays.
+impl Drop for Database {
+    fn drop(&mut self) {
+        let is_long = self.journal() > JOURNAL;
+        let slot = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connection) = slot.as_ref().filter(|_| is_long) {
+            // If not this one, then another.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
 }
@@ -118,6 +139,24 @@ pub(crate) fn nanos(time: SystemTime) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_leaves_in_the_journal_the_next_finds_and_it_stays_short() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut lengths = Vec::new();
+        for round in 0..60 {
+            let database = Database::new(dir.path().join("cache.db"));
+            let found =
+                database.read(|db| db.query_row("SELECT count(*) FROM diff_id", [], |row| row.get::<_, u32>(0)));
+            assert_eq!(found.expect("read"), round);
+            let long = format!("{round} {}", "x".repeat(50_000));
+            database.write(|db| db.execute("INSERT INTO diff_id VALUES (?1, '')", [long])).expect("written");
+            drop(database);
+            lengths.push(Database::new(dir.path().join("cache.db")).journal());
+        }
+        assert!(lengths.iter().all(|length| *length <= JOURNAL), "{lengths:?}");
+        assert!(lengths.iter().filter(|length| **length == 0).count() > 1, "{lengths:?}");
+    }
 
     #[test]
     fn many_who_need_a_new_one_at_once_all_get_it() {

@@ -38,19 +38,20 @@ impl<'b> Input<'b> {
             let path = TreePath::new(self.bytes()?)?;
             index.captured.push((path, Arc::from(self.bytes()?)));
         }
-        let mut before = Vec::new();
         for _ in 0..self.number()? {
-            let entry = self.entry(&before)?;
-            before.clear();
-            before.extend_from_slice(entry.entry.path.as_bytes());
+            let entry = self.entry(index.entries.last())?;
             index.entries.push(entry);
         }
         Ok(index)
     }
 
-    fn entry(&mut self, before: &[u8]) -> Result<IndexEntry, Error> {
-        let shared = before.get(..self.length()?).ok_or(Error::Index("a path shares more than there is"))?;
-        let path = TreePath::new([shared, self.bytes()?].concat())?;
+    fn entry(&mut self, before: Option<&IndexEntry>) -> Result<IndexEntry, Error> {
+        let (root, shared) = (TreePath::root(), self.length()?);
+        let before = before.map_or(&root, |before| &before.entry.path);
+        if shared > before.as_bytes().len() {
+            return Err(Error::Index("a path shares more than there is"));
+        }
+        let path = before.sharing(shared, self.bytes()?)?;
         let offset = self.number()?;
         let (mode, uid, gid, nanos) = (self.small()?, self.small()?, self.small()?, self.small()?);
         let mtime = Timestamp { seconds: self.signed()?, nanos };

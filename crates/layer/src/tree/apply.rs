@@ -1,5 +1,6 @@
 //! Putting one layer over a tree.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rootfs::TreePath;
@@ -19,19 +20,31 @@ pub(super) fn apply(
     index: &LayerIndex,
     tar: Option<&Arc<dyn TarSource>>,
 ) -> Result<(), Error> {
-    for IndexEntry { entry, offset } in index.entries() {
-        let captured = match entry.kind {
-            EntryKind::File { .. } => index.captured_shared(&entry.path).cloned(),
-            _ => None,
-        };
-        let file = matches!(entry.kind, EntryKind::File { .. }).then_some((tree.layers, *offset));
-        tree.apply_entry(below, entry, Place { file, tar: tar.cloned(), captured })?;
+    let layer = tree.layers;
+    let node = |one: &IndexEntry, entry: Arc<Entry>| {
+        let is_file = matches!(entry.kind, EntryKind::File { .. });
+        let captured = if is_file { index.captured_shared(&one.entry.path).cloned() } else { None };
+        Node::new(entry, Place { file: is_file.then_some((layer, one.offset)), tar: tar.cloned(), captured }, layer)
+    };
+    for siblings in index.entries().chunk_by(|one, next| are_plain_siblings(&one.entry, &next.entry)) {
+        tree.put(below, siblings, &node)?;
     }
     Ok(())
 }
 
+/// Whether both lie in one directory, and neither does anything but to lie there: the way to it stays what it is.
+fn are_plain_siblings(one: &Entry, other: &Entry) -> bool {
+    let is_plain = |entry: &Entry| !entry.is_whiteout() && !matches!(entry.kind, EntryKind::Hardlink { .. });
+    is_plain(one) && is_plain(other) && one.path.is_sibling_of(&other.path)
+}
+
+/// Makes the node of an entry; the second is the entry where it came to lie.
+type Make<'m> = &'m dyn Fn(&IndexEntry, Arc<Entry>) -> Node;
+
 impl Tree {
-    fn apply_entry(&mut self, below: &Tree, entry: &Arc<Entry>, place: Place) -> Result<(), Error> {
+    /// Applies one entry, or several plain siblings.
+    fn put(&mut self, below: &Tree, siblings: &[IndexEntry], make: Make<'_>) -> Result<(), Error> {
+        let Some(IndexEntry { entry, .. }) = siblings.first() else { return Ok(()) };
         let layer = self.layers;
         if entry.kind == EntryKind::OpaqueWhiteout {
             let dir = self.followed(&entry.path)?;
@@ -42,18 +55,41 @@ impl Tree {
             Arc::make_mut(&mut self.root).describe(Arc::clone(entry), layer);
             return Ok(());
         };
-        if entry.kind == EntryKind::Whiteout {
-            return self.hide(below, &parent, name);
+        match &entry.kind {
+            EntryKind::Whiteout => self.hide(below, &parent, name),
+            EntryKind::Hardlink { target } => self.link(below, entry, target, &parent, name),
+            _ => self.put_plain(below, siblings, &parent, make),
         }
-        let parent = self.followed(&parent)?;
-        let node = match &entry.kind {
-            EntryKind::Hardlink { target } => {
-                // Room first: it may be the target that is in the way.
-                self.dir_mut(below, &parent)?;
-                self.linked(entry, target, parent.join(name)?)?
-            }
-            _ => self.node_for(entry, place, &parent.join(name)?),
-        };
+    }
+
+    fn put_plain(
+        &mut self,
+        below: &Tree,
+        siblings: &[IndexEntry],
+        parent: &TreePath,
+        make: Make<'_>,
+    ) -> Result<(), Error> {
+        let parent = self.followed(parent)?;
+        let dir = self.dir_mut(below, &parent)?;
+        for sibling in siblings {
+            let name = sibling.entry.path.file_name().unwrap_or_default();
+            dir.put(name, make(sibling, placed(&sibling.entry, &parent, name)?));
+        }
+        Ok(())
+    }
+
+    fn link(
+        &mut self,
+        below: &Tree,
+        entry: &Entry,
+        target: &TreePath,
+        parent: &TreePath,
+        name: &[u8],
+    ) -> Result<(), Error> {
+        let parent = self.followed(parent)?;
+        // Room first: it may be the target that is in the way.
+        self.dir_mut(below, &parent)?;
+        let node = self.linked(entry, target, parent.join(name)?)?;
         self.dir_mut(below, &parent)?.put(name, node);
         Ok(())
     }
@@ -63,10 +99,10 @@ impl Tree {
         let layer = self.layers;
         let parent = match self.followed(parent) {
             Err(Error::Tree(TreeError::NotADirectory(_))) => return Ok(()),
-            parent => &parent?,
+            parent => parent?,
         };
-        if self.node(parent).is_some_and(|node| node.child(name).is_some()) {
-            self.dir_mut(below, parent)?.hide(name, layer);
+        if self.node(&parent).is_some_and(|node| node.child(name).is_some()) {
+            self.dir_mut(below, &parent)?.hide(name, layer);
         }
         Ok(())
     }
@@ -79,16 +115,8 @@ impl Tree {
         Ok(linked.linked_as(path, self.layers))
     }
 
-    fn node_for(&self, entry: &Arc<Entry>, place: Place, path: &TreePath) -> Node {
-        let entry = match entry.path == *path {
-            true => Arc::clone(entry),
-            false => Arc::new(Entry { path: path.clone(), ..(**entry).clone() }),
-        };
-        Node::new(entry, place, self.layers)
-    }
-
     /// A directory's path with this layer's links followed, as who unpacks the layer finds it: he has no other before him.
-    fn followed(&self, dir: &TreePath) -> Result<TreePath, Error> {
+    fn followed<'d>(&self, dir: &'d TreePath) -> Result<Cow<'d, TreePath>, Error> {
         let own_link =
             |node: &Node| node.layer() == self.layers && matches!(node.entry().kind, EntryKind::Symlink { .. });
         let mut node = Some(&*self.root);
@@ -96,10 +124,10 @@ impl Tree {
             node = node.and_then(|node| node.child(name));
             if node.is_some_and(own_link) {
                 let own = &mut |path: &TreePath| Ok::<_, Error>(self.own(path));
-                return Ok(resolve_by(own, dir.as_bytes(), true)?.path()?);
+                return Ok(Cow::Owned(resolve_by(own, dir.as_bytes(), true)?.path()?));
             }
         }
-        Ok(dir.clone())
+        Ok(Cow::Borrowed(dir))
     }
 
     /// What is at a path as this layer sees it: of lower ones directories only.
@@ -124,6 +152,14 @@ impl Tree {
         }
         Ok(node)
     }
+}
+
+/// An entry in the directory where it came to lie: most often the one that it names.
+fn placed(entry: &Arc<Entry>, dir: &Cow<'_, TreePath>, name: &[u8]) -> Result<Arc<Entry>, Error> {
+    Ok(match dir {
+        Cow::Borrowed(_) => Arc::clone(entry),
+        Cow::Owned(dir) => Arc::new(Entry { path: dir.join(name)?, ..(**entry).clone() }),
+    })
 }
 
 /// The directory in the place of what lower layers have: a link hands down the attributes of the directory it led to.

@@ -77,20 +77,25 @@ impl Node {
         name: &[u8],
         make: impl FnOnce(&TreePath) -> Result<Node, Error>,
     ) -> Result<&mut Node, Error> {
-        let child = match self.children.entry(name.to_vec()) {
-            Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert(Arc::new(make(&self.entry.path)?)),
-        };
+        // Two looks cost less than a key that is made in vain, as it mostly would be.
+        if !self.children.contains_key(name) {
+            self.children.insert(name.to_vec(), Arc::new(make(&self.entry.path)?));
+        }
+        let child = self.children.get_mut(name).ok_or_else(|| TreeError::NotFound(self.entry.path.clone()))?;
         Ok(Arc::make_mut(child))
     }
 
     /// Puts a node in. A directory over a directory keeps what is inside.
     pub(super) fn put(&mut self, name: &[u8], mut node: Node) {
-        let before = self.children.get_mut(name).filter(|before| before.entry.is_dir() && node.entry.is_dir());
-        if let Some(before) = before {
-            node.children = std::mem::take(&mut Arc::make_mut(before).children);
+        match self.children.entry(name.to_vec()) {
+            Slot::Vacant(slot) => drop(slot.insert(Arc::new(node))),
+            Slot::Occupied(mut slot) => {
+                if slot.get().entry.is_dir() && node.entry.is_dir() {
+                    node.children = std::mem::take(&mut Arc::make_mut(slot.get_mut()).children);
+                }
+                slot.insert(Arc::new(node));
+            }
         }
-        self.children.insert(name.to_vec(), Arc::new(node));
     }
 
     /// Describes this directory anew.
