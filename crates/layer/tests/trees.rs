@@ -105,6 +105,15 @@ fn entries_behind_links_land_where_the_links_lead() {
     assert!(matches!(Tree::new().with_layer(&layer.index, None), Err(Error::Tree(TreeError::TooManyLinks(_)))));
 }
 
+/// They are put in one after the other: each finds what those before it left.
+#[test]
+fn an_entry_in_the_place_of_the_link_that_led_to_it_leads_the_next_ones_there() {
+    let replaced = tree(&[vec![symlink("a", "/"), dir("a/a"), file("a/b", "1"), file("a/c", "2")]]);
+    assert_eq!(listing(&replaced), ["/a/", "/a/b", "/a/c"]);
+    let kept = tree(&[vec![symlink("a", "/"), file("a/b", "1"), file("a/c", "2")]]);
+    assert_eq!(listing(&kept), ["/a", "/b", "/c"]);
+}
+
 /// Who unpacks a layer has only that layer before him: overlay file systems put it over the others.
 #[test]
 fn a_layer_that_takes_a_directory_for_granted_has_one() {

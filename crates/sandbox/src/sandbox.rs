@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::output::Output;
 use crate::spawn::{Worker, pipe};
-use crate::task::{Form, Task};
+use crate::task::{Form, Task, remove};
 use crate::wire::Order;
 use crate::{Cause, Changes, Error, Exit, Level, Ran, Spec, Stop, Stream};
 
@@ -130,7 +130,11 @@ impl Sandbox {
     /// # Errors
     /// When something cannot be removed.
     pub fn remove(&self, dir: &Path) -> Result<(), Error> {
-        self.start(Task::Remove { dir: dir.to_owned() }, &[])?.done()
+        match &self.0.namespace {
+            Some(_) => self.start(Task::Remove { dir: dir.to_owned() }, &[])?.done(),
+            // Nobody could do it better.
+            None => remove(dir),
+        }
     }
 
     /// Runs a process until it ends or `stop` is set. `output` gets what it writes, as it comes, in pieces that need not be

@@ -18,6 +18,7 @@ use crate::wire::Channel;
 use crate::worker::Descriptors;
 
 pub(crate) use diff::Difference;
+pub(crate) use remove::remove;
 
 /// One task, described in full but for the descriptors that come with it.
 #[derive(Debug, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Whether both lie in one directory, and neither does anything but to lie there: the way to it stays what it is.
+/// Whether both lie in one directory, and neither does anything but to lie there.
 fn are_plain_siblings(one: &Entry, other: &Entry) -> bool {
     let is_plain = |entry: &Entry| !entry.is_whiteout() && !matches!(entry.kind, EntryKind::Hardlink { .. });
     is_plain(one) && is_plain(other) && one.path.is_sibling_of(&other.path)
@@ -62,18 +62,28 @@ impl Tree {
         }
     }
 
+    /// Where no link leads to their directory, none of them can change the way to it; else any may be in the link's place.
     fn put_plain(
         &mut self,
         below: &Tree,
-        siblings: &[IndexEntry],
+        mut siblings: &[IndexEntry],
         parent: &TreePath,
         make: Make<'_>,
     ) -> Result<(), Error> {
-        let parent = self.followed(parent)?;
-        let dir = self.dir_mut(below, &parent)?;
-        for sibling in siblings {
-            let name = sibling.entry.path.file_name().unwrap_or_default();
-            dir.put(name, make(sibling, placed(&sibling.entry, &parent, name)?));
+        while !siblings.is_empty() {
+            let parent = self.followed(parent)?;
+            let is_led = matches!(parent, Cow::Owned(_));
+            let (now, later) = siblings.split_at(if is_led { 1 } else { siblings.len() });
+            let dir = self.dir_mut(below, &parent)?;
+            for one in now {
+                let name = one.entry.path.file_name().unwrap_or_default();
+                let entry = match is_led {
+                    true => Arc::new(Entry { path: parent.join(name)?, ..(*one.entry).clone() }),
+                    false => Arc::clone(&one.entry),
+                };
+                dir.put(name, make(one, entry));
+            }
+            siblings = later;
         }
         Ok(())
     }
@@ -152,14 +162,6 @@ impl Tree {
         }
         Ok(node)
     }
-}
-
-/// An entry in the directory where it came to lie: most often the one that it names.
-fn placed(entry: &Arc<Entry>, dir: &Cow<'_, TreePath>, name: &[u8]) -> Result<Arc<Entry>, Error> {
-    Ok(match dir {
-        Cow::Borrowed(_) => Arc::clone(entry),
-        Cow::Owned(dir) => Arc::new(Entry { path: dir.join(name)?, ..(**entry).clone() }),
-    })
 }
 
 /// The directory in the place of what lower layers have: a link hands down the attributes of the directory it led to.

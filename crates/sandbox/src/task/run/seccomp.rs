@@ -1,9 +1,11 @@
 //! Which system calls the process may make: Docker's default profile, compiled.
 //!
-//! `seccompiler` compiles the rules of one architecture. Around its programs we put what it does not know: a second
-//! architecture (32-bit programs), calls that are refused in another way, and calls newer than the profile.
+//! `seccompiler` compiles what is said of a call's arguments. Around its programs we put what it does not know: a second
+//! architecture (32-bit programs), calls that are refused in another way, calls newer than the profile, and a way to a call
+//! that does not lead past all others.
 
 mod profile;
+mod search;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use seccompiler::{
 use serde_json::{Value, json};
 
 use self::profile::{Comparison, Rule};
+use self::search::Answer;
 use crate::Error;
 
 const PROFILE: &str = include_str!("../../data/seccomp.txt");
@@ -20,7 +23,6 @@ const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
 const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const IF_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
 const IF_ANY: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
 /// Where `struct seccomp_data` has the number of the call, the architecture, and the lower halves of the arguments.
 const NUMBER: u32 = 0;
@@ -170,37 +172,41 @@ pub(super) fn number(native: bool, name: &str) -> Option<(u32, u32)> {
 
 /// Everything for one architecture; every way through it ends in it.
 fn body(architecture: &Architecture, rules: &[Rule<'_>]) -> Result<Vec<libc::sock_filter>, Error> {
-    let number = |rule: &Rule<'_>| (architecture.number)(rule.name).and_then(|number| u32::try_from(number).ok());
-    let newest = rules.iter().filter_map(number).max().unwrap_or(0);
-    let mut body = vec![statement(LOAD, NUMBER)];
-    body.extend([jump(IF_GREATER, newest, 0, 1), statement(RETURN, refusal(libc::ENOSYS))]);
+    let mut by_number: BTreeMap<u32, Vec<Rule<'_>>> = BTreeMap::new();
     for rule in rules {
-        if let (Some(number), Some(errno)) = (number(rule), rule.fails_with) {
-            body.extend([jump(IF_EQUAL, number, 0, 1), statement(RETURN, refusal(errno))]);
+        if let Some(number) = (architecture.number)(rule.name).and_then(|number| u32::try_from(number).ok()) {
+            by_number.entry(number).or_default().push(*rule);
         }
     }
-    let compiled =
-        compile(architecture, rules).map_err(|error| Error::Worker(format!("cannot filter calls: {error}")))?;
-    body.extend(compiled.into_iter().skip(CHECK).map(|i| libc::sock_filter {
-        code: i.code,
-        jt: i.jt,
-        jf: i.jf,
-        k: i.k,
-    }));
+    let answers = by_number.into_iter().map(|(number, rules)| Ok((number, answer(number, &rules)?)));
+    let answers = answers
+        .collect::<Result<_, _>>()
+        .map_err(|error: seccompiler::BackendError| Error::Worker(format!("cannot filter calls: {error}")))?;
+    let mut body = vec![statement(LOAD, NUMBER)];
+    body.extend(search::program(answers, refusal(libc::EPERM), refusal(libc::ENOSYS)));
     Ok(body)
 }
 
-fn compile(architecture: &Architecture, rules: &[Rule<'_>]) -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for rule in rules.iter().filter(|rule| rule.fails_with.is_none()) {
-        let Some(number) = (architecture.number)(rule.name) else { continue };
-        let conditions = allowed.entry(number).or_default();
-        if let Some(comparison) = rule.condition {
-            conditions.push(SeccompRule::new(vec![condition(comparison)?])?);
-        }
+/// What becomes of the call that these rules are about.
+fn answer(number: u32, rules: &[Rule<'_>]) -> Result<Answer, seccompiler::BackendError> {
+    if let Some(errno) = rules.iter().find_map(|rule| rule.fails_with) {
+        return Ok(Answer::Always(refusal(errno)));
     }
+    let conditions: Option<Vec<Comparison>> = rules.iter().map(|rule| rule.condition).collect();
+    match conditions {
+        Some(conditions) => Ok(Answer::Looking(compile(number, conditions)?)),
+        None => Ok(Answer::Always(libc::SECCOMP_RET_ALLOW)),
+    }
+}
+
+/// Allows a call if one of the conditions holds.
+fn compile(number: u32, conditions: Vec<Comparison>) -> Result<Vec<libc::sock_filter>, seccompiler::BackendError> {
+    let rules = conditions.into_iter().map(|comparison| SeccompRule::new(vec![condition(comparison)?]));
+    let rules = BTreeMap::from([(i64::from(number), rules.collect::<Result<_, _>>()?)]);
     let otherwise = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    SeccompFilter::new(allowed, otherwise, SeccompAction::Allow, TARGET)?.try_into()
+    let program: BpfProgram = SeccompFilter::new(rules, otherwise, SeccompAction::Allow, TARGET)?.try_into()?;
+    let instructions = program.into_iter().skip(CHECK);
+    Ok(instructions.map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect())
 }
 
 fn condition(comparison: Comparison) -> Result<SeccompCondition, seccompiler::BackendError> {
@@ -233,10 +239,67 @@ fn too_long() -> Error {
 mod tests {
     use super::*;
 
+    /// What the kernel makes of a call, and how many instructions it takes.
+    fn run(program: &[libc::sock_filter], architecture: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {
+        let half = |at: u32| (arguments[at as usize / 8] >> (at % 8 * 8)) as u32;
+        let (mut at, mut value) = (0, 0);
+        for count in 1.. {
+            let libc::sock_filter { code, jt, jf, k } = program[at];
+            let branch = |holds: bool| usize::from(if holds { jt } else { jf });
+            at += 1;
+            match u32::from(code) & 0xf7 {
+                0x20 if k == NUMBER => value = number,
+                0x20 if k == ARCHITECTURE => value = architecture,
+                0x20 => value = half(k - ARGUMENTS),
+                0x54 => value &= k,
+                0x05 => at += k as usize,
+                0x15 => at += branch(value == k),
+                0x25 => at += branch(value > k),
+                0x35 => at += branch(value >= k),
+                0x45 => at += branch(value & k != 0),
+                0x06 => return (k, count),
+                other => panic!("instruction {other:#x}"),
+            }
+        }
+        unreachable!("it ends")
+    }
+
+    /// What the profile says.
+    fn expected(rules: &[Rule<'_>], architecture: &Architecture, number: u32, arguments: [u64; 6]) -> u32 {
+        let numbered = |rule: &Rule<'_>| (architecture.number)(rule.name).and_then(|number| u32::try_from(number).ok());
+        let own: Vec<_> = rules.iter().filter(|rule| numbered(rule) == Some(number)).collect();
+        let holds = |comparison| match comparison {
+            Comparison::Less(at, value) => arguments[usize::from(at)] < value,
+            Comparison::Equal(at, value) => arguments[usize::from(at)] == value,
+            Comparison::Greater(at, value) => arguments[usize::from(at)] > value,
+            Comparison::Masked(at, mask, value) => arguments[usize::from(at)] & mask == value,
+        };
+        if let Some(errno) = own.iter().find_map(|rule| rule.fails_with) {
+            refusal(errno)
+        } else if own.iter().any(|rule| rule.condition.is_none_or(holds)) {
+            libc::SECCOMP_RET_ALLOW
+        } else if rules.iter().filter_map(numbered).max() < Some(number) {
+            refusal(libc::ENOSYS)
+        } else {
+            refusal(libc::EPERM)
+        }
+    }
+
     #[test]
-    fn the_profile_compiles_to_what_the_kernel_takes() {
-        let program = program().expect("compiled");
-        assert!((500..4096).contains(&program.len()), "{} instructions", program.len());
+    fn every_call_has_what_the_profile_says_after_a_few_instructions() {
+        let (program, rules) = (program().expect("compiled"), profile::rules(PROFILE, NAME));
+        let firsts = [0, 8, 0x26, 0x27, 0x28, 0x29, 0x2_0008, 0x7e02_0000, 0x1000_0000, 0xffff_ffff, 1 << 32, u64::MAX];
+        for architecture in ARCHITECTURES {
+            for number in (0..1200).chain([0x4000_0000, 0x4000_0038, u32::MAX]) {
+                for first in firsts {
+                    let arguments = [first, 0, 0, 0, 0, 0];
+                    let (action, count) = run(&program, architecture.audit, number, arguments);
+                    assert_eq!(action, expected(&rules, &architecture, number, arguments), "{number} with {first:#x}");
+                    assert!(count < 64, "{count} instructions for {number}");
+                }
+            }
+        }
+        assert_eq!(run(&program, 1, 0, [0; 6]).0, libc::SECCOMP_RET_KILL_PROCESS);
     }
 
     #[test]
