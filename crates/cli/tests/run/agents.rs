@@ -1,6 +1,7 @@
 //! SSH agents: the user's own and ours with keys from files, asked by OpenSSH's own programs inside a RUN.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -103,7 +104,8 @@ fn the_users_agent_signs_and_loses_nothing() {
     let socket = ground.environment().path("agent");
     let agent = find("ssh-agent").expect("it").command().arg("-D").arg("-a").arg(&socket).spawn();
     let mut agent = agent.expect("it starts");
-    while !socket.exists() {
+    // It is there a moment before anybody listens.
+    while UnixStream::connect(&socket).is_err() {
         std::thread::yield_now();
     }
     let add = |arguments: &[&str]| {
