@@ -4,7 +4,8 @@
 //! not removed thousands of files a moment ago, as putting things back by removing them would have it.
 
 use std::cell::Cell;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
@@ -38,6 +39,7 @@ fn empty(path: &Path) -> Result<(), Failure> {
     if found.is_dir() {
         fs::read_dir(path)?.try_for_each(|entry| empty(&entry?.path()))?;
     } else if found.is_file() && found.len() > 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
         File::options().write(true).open(path)?.set_len(0)?;
     }
     Ok(())

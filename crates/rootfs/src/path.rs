@@ -54,7 +54,7 @@ impl TreePath {
     }
 
     /// The path that begins with `shared` bytes of this one, at most all, and goes on with `rest`: how sorted lists of paths
-    /// are kept. Only what is new is looked at.
+    /// are kept. Components that this path has, too, are not checked again.
     pub fn sharing(&self, shared: usize, rest: &[u8]) -> Result<TreePath, PathError> {
         let shared = self.0.get(..shared).unwrap_or(&self.0);
         let bytes = [shared, rest].concat();

@@ -34,7 +34,7 @@ impl Worker {
     /// nothing.
     pub(crate) fn start(order: &Order, fds: &[BorrowedFd<'_>]) -> Result<Worker, Error> {
         let (channel, theirs) = Channel::pair()?;
-        let child = Command::new(format!("/proc/self/fd/{}", program()?.as_raw_fd()))
+        let child = Command::new(format!("/proc/self/fd/{}", program(order.namespace)?.as_raw_fd()))
             .arg0(NAME)
             .env_clear()
             .stdin(theirs)
@@ -97,15 +97,20 @@ impl Drop for Worker {
 }
 
 /// This program, so that nobody can write to it. A worker shows its program to the sandbox for a moment, as `/proc/self/exe`, and
-/// what is shown there must not be open to whoever finds it (runc, CVE-2019-5736).
-fn program() -> Result<&'static OwnedFd, Error> {
-    static PROGRAM: OnceLock<OwnedFd> = OnceLock::new();
-    if let Some(program) = PROGRAM.get() {
-        return Ok(program);
-    }
+/// what is shown there must not be open to whoever finds it (runc, CVE-2019-5736). In a user namespace a mount would not do:
+/// whoever may do everything in it may also make its mounts writable again.
+fn program(in_namespace: bool) -> Result<&'static OwnedFd, Error> {
+    static MOUNTED: OnceLock<Option<OwnedFd>> = OnceLock::new();
+    static COPIED: OnceLock<OwnedFd> = OnceLock::new();
     let own = Path::new("/proc/self/exe");
-    let sealed = mounted(own).or_else(|_| copied(own)).map_err(Cause::at("copy this program into memory"))?;
-    Ok(PROGRAM.get_or_init(|| sealed))
+    if !in_namespace && let Some(mounted) = MOUNTED.get_or_init(|| mounted(own).ok()) {
+        return Ok(mounted);
+    }
+    if let Some(copied) = COPIED.get() {
+        return Ok(copied);
+    }
+    let copied = copied(own).map_err(Cause::at("copy this program into memory"))?;
+    Ok(COPIED.get_or_init(|| copied))
 }
 
 /// The file by a mount of its own, which is read-only and has no place in the file system; whoever may not mount has none.
@@ -152,7 +157,8 @@ mod tests {
         // Not this program itself: nobody can write to what runs, however it is found.
         let program = dir.path().join("program");
         std::fs::copy(std::env::current_exe().expect("a path"), &program).expect("copied");
-        for program in [mounted(&program).map_err(io::Error::from), copied(&program)].into_iter().flatten() {
+        let copy = copied(&program).expect("anybody may copy");
+        for program in mounted(&program).ok().into_iter().chain([copy]) {
             let path = format!("/proc/self/fd/{}", program.as_raw_fd());
             File::open(&path).expect("it can be read");
             for (truncated, appended) in [(false, false), (true, false), (false, true)] {
@@ -164,5 +170,13 @@ mod tests {
             let ran = Command::new(&path).arg("--list").output().expect("it can be executed");
             assert!(ran.status.success(), "{ran:?}");
         }
+    }
+
+    /// There, somebody may make mounts writable again.
+    #[test]
+    fn in_a_user_namespace_it_is_the_copy() {
+        let shown = format!("/proc/self/fd/{}", program(true).expect("anybody may copy").as_raw_fd());
+        let shown = std::fs::read_link(shown).expect("a descriptor");
+        assert!(shown.display().to_string().starts_with("/memfd:"), "{shown:?}");
     }
 }

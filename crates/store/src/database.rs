@@ -30,7 +30,8 @@ CREATE TABLE stat (dev INTEGER NOT NULL, ino INTEGER NOT NULL, size INTEGER NOT 
   mode INTEGER NOT NULL, taken INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (dev, ino)) WITHOUT ROWID;
 ";
 
-/// A lazily opened connection, used by one thread at a time.
+/// A lazily opened connection, used by one thread at a time. What was written last may be lost with the power, as blobs may be;
+/// what is left is whole.
 #[derive(Debug)]
 pub(crate) struct Database {
     path: PathBuf,

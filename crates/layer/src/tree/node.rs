@@ -88,7 +88,9 @@ impl Node {
     /// Puts a node in. A directory over a directory keeps what is inside.
     pub(super) fn put(&mut self, name: &[u8], mut node: Node) {
         match self.children.entry(name.to_vec()) {
-            Slot::Vacant(slot) => drop(slot.insert(Arc::new(node))),
+            Slot::Vacant(slot) => {
+                slot.insert(Arc::new(node));
+            }
             Slot::Occupied(mut slot) => {
                 if slot.get().entry.is_dir() && node.entry.is_dir() {
                     node.children = std::mem::take(&mut Arc::make_mut(slot.get_mut()).children);
