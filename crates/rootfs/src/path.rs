@@ -297,6 +297,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shared_is_as_if_it_were_written_out() {
+        let before = path("usr/lib/os");
+        let rests = [
+            "",
+            "/",
+            "x",
+            "/x",
+            "x/",
+            "x/y",
+            "//",
+            "..",
+            ".",
+            "/..",
+            "/.",
+            "a\0",
+            &"n".repeat(255),
+            &"/m".repeat(2100),
+        ];
+        for shared in 0..=before.as_bytes().len() {
+            for rest in rests {
+                let written = [&before.as_bytes()[..shared], rest.as_bytes()].concat();
+                assert_eq!(before.sharing(shared, rest.as_bytes()), TreePath::new(&written), "{shared} and {rest:?}");
+            }
+        }
+        assert_eq!(before.sharing(99, b"2"), Ok(path("usr/lib/os2")));
+    }
+
+    #[test]
     fn cleaning_stops_at_the_root_and_confining_refuses() {
         for (text, clean) in [("/", ""), ("a/../../b", "b"), ("./a//b/.", "a/b"), ("/../..", "")] {
             assert_eq!(TreePath::clean(text).expect(text), path(clean));

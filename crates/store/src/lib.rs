@@ -3,7 +3,8 @@
 //! ```text
 //! oci-layout  index.json  blobs/sha256/..     the layout (image-spec, image-layout.md)
 //! shipsmith/format                            our version number
-//! shipsmith/cache.db                          origins, diffIDs, records, stat cache (SQLite); cache.lock while it is made
+//! shipsmith/cache.db                          origins, diffIDs, records, stat cache (SQLite, which keeps cache.db-wal and
+//!                                             cache.db-shm beside it); cache.lock while it is made
 //! shipsmith/indexes/sha256/..                 layers' header indexes, by diffID
 //! shipsmith/tars/sha256/..                    layers' uncompressed tars, by diffID
 //! shipsmith/trees/SCHEME/sha256/..             layers unpacked for RUN, by diffID

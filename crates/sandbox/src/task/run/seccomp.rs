@@ -35,14 +35,17 @@ const CHECK: usize = 3;
 struct Architecture {
     /// `AUDIT_ARCH_*`.
     audit: u32,
-    number: fn(&str) -> Option<i64>,
+    number: fn(&str) -> Option<u32>,
 }
 
 /// This machine's, and the one whose programs it runs too.
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURES: [Architecture; 2] = [
-    Architecture { audit: 0xc000_003e, number: |name| Some(name.parse::<syscalls::x86_64::Sysno>().ok()?.id().into()) },
-    Architecture { audit: 0x4000_0003, number: |name| Some(name.parse::<syscalls::x86::Sysno>().ok()?.id().into()) },
+    Architecture {
+        audit: 0xc000_003e,
+        number: |name| name.parse::<syscalls::x86_64::Sysno>().ok()?.id().try_into().ok(),
+    },
+    Architecture { audit: 0x4000_0003, number: |name| name.parse::<syscalls::x86::Sysno>().ok()?.id().try_into().ok() },
 ];
 #[cfg(target_arch = "x86_64")]
 const TARGET: TargetArch = TargetArch::x86_64;
@@ -57,9 +60,9 @@ const OCI_ARCHITECTURES: [&str; 2] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"];
 const ARCHITECTURES: [Architecture; 2] = [
     Architecture {
         audit: 0xc000_00b7,
-        number: |name| Some(name.parse::<syscalls::aarch64::Sysno>().ok()?.id().into()),
+        number: |name| name.parse::<syscalls::aarch64::Sysno>().ok()?.id().try_into().ok(),
     },
-    Architecture { audit: 0x4000_0028, number: |name| Some(name.parse::<syscalls::arm::Sysno>().ok()?.id().into()) },
+    Architecture { audit: 0x4000_0028, number: |name| name.parse::<syscalls::arm::Sysno>().ok()?.id().try_into().ok() },
 ];
 #[cfg(target_arch = "aarch64")]
 const TARGET: TargetArch = TargetArch::aarch64;
@@ -167,14 +170,14 @@ fn questions<'a>(calls: impl Iterator<Item = &'a Asked>) -> Vec<libc::sock_filte
 pub(super) fn number(native: bool, name: &str) -> Option<(u32, u32)> {
     let [own, other] = &ARCHITECTURES;
     let architecture = if native { own } else { other };
-    Some((architecture.audit, u32::try_from((architecture.number)(name)?).ok()?))
+    Some((architecture.audit, (architecture.number)(name)?))
 }
 
 /// Everything for one architecture; every way through it ends in it.
 fn body(architecture: &Architecture, rules: &[Rule<'_>]) -> Result<Vec<libc::sock_filter>, Error> {
     let mut by_number: BTreeMap<u32, Vec<Rule<'_>>> = BTreeMap::new();
     for rule in rules {
-        if let Some(number) = (architecture.number)(rule.name).and_then(|number| u32::try_from(number).ok()) {
+        if let Some(number) = (architecture.number)(rule.name) {
             by_number.entry(number).or_default().push(*rule);
         }
     }
@@ -266,7 +269,7 @@ mod tests {
 
     /// What the profile says.
     fn expected(rules: &[Rule<'_>], architecture: &Architecture, number: u32, arguments: [u64; 6]) -> u32 {
-        let numbered = |rule: &Rule<'_>| (architecture.number)(rule.name).and_then(|number| u32::try_from(number).ok());
+        let numbered = |rule: &Rule<'_>| (architecture.number)(rule.name);
         let own: Vec<_> = rules.iter().filter(|rule| numbered(rule) == Some(number)).collect();
         let holds = |comparison| match comparison {
             Comparison::Less(at, value) => arguments[usize::from(at)] < value,

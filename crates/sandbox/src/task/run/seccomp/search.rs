@@ -8,7 +8,6 @@ use super::{JUMP, RETURN, jump, statement};
 const IF_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
 
 /// What becomes of a call.
-#[derive(Clone)]
 pub(super) enum Answer {
     /// `SECCOMP_RET_*`.
     Always(u32),
